@@ -1,0 +1,121 @@
+import type { KafkaTopic } from "../../../gen/centralhub/config/v1/kafka_pb.ts";
+import type { Report } from "../../documents/findings.ts";
+import type { DocumentSet } from "../document-set.ts";
+import { Checker, listNames } from "./check.ts";
+import { declaredTopics } from "./platform.ts";
+
+const MS_PER_DAY = 86_400_000;
+
+/** Compliance: rules name what exists, and whatever they name keeps its records to the floor. */
+export function checkCompliance(set: DocumentSet, report: Report): void {
+  const doc = set.compliance;
+  if (!doc) return;
+  const check = new Checker(report, doc);
+  const { rules, retentionClasses } = doc.message;
+  const topics = declaredTopics(set);
+  for (const [name, rule] of Object.entries(rules)) {
+    for (const [index, topic] of rule.topics.entries()) {
+      if (topics.has(topic)) continue;
+      check.fail(
+        "compliance.topic",
+        ["rules", name, "topics", index],
+        `"${topic}" is declared in no version; declared are: ${listNames(topics)}`,
+        "declare the topic, or correct the name",
+      );
+    }
+  }
+  for (const [name, item] of Object.entries(retentionClasses)) {
+    for (const [index, rule] of item.rules.entries()) {
+      const floor = rules[rule]?.retentionFloorMs;
+      const path = ["retention_classes", name, "rules", index];
+      if (floor === undefined) {
+        check.fail(
+          "compliance.rule",
+          path,
+          `"${rule}" is not a rule; known are: ${listNames(Object.keys(rules))}`,
+          "declare the rule, or correct the name",
+        );
+      } else if (item.retentionMs !== -1n && item.retentionMs < floor) {
+        check.fail(
+          "compliance.class_floor",
+          path,
+          `the class keeps data ${days(item.retentionMs)}, the floor of ${rule} is ${days(floor)}`,
+          `set retention_ms to ${floor} at least`,
+        );
+      }
+    }
+  }
+  checkTopicFloors(set, report);
+  checkRouteFloors(set, report);
+}
+
+/** The highest floor that holds for a topic, with its rule's name. */
+export function floorOf(set: DocumentSet, topic: string): { rule: string; floorMs: bigint } | undefined {
+  let highest: { rule: string; floorMs: bigint } | undefined;
+  for (const [rule, { retentionFloorMs: floorMs, topics }] of Object.entries(set.compliance?.message.rules ?? {})) {
+    if (topics.includes(topic) && (!highest || floorMs > highest.floorMs)) highest = { rule, floorMs };
+  }
+  return highest;
+}
+
+function checkTopicFloors(set: DocumentSet, report: Report): void {
+  for (const { kafka } of set.versions.values()) {
+    if (!kafka) continue;
+    const check = new Checker(report, kafka);
+    for (const [domain, { topics }] of Object.entries(kafka.message.topics)) {
+      for (const [key, topic] of Object.entries(topics)) {
+        const floor = floorOf(set, topic.name);
+        if (floor) checkFloor(check, ["topics", domain, key], topic, floor);
+      }
+    }
+  }
+}
+
+function checkFloor(check: Checker, path: string[], topic: KafkaTopic, floor: { rule: string; floorMs: bigint }): void {
+  const { rule, floorMs } = floor;
+  if (topic.retentionMs !== -1n && topic.retentionMs < floorMs) {
+    check.fail(
+      "compliance.retention",
+      [...path, "retention_ms"],
+      `${topic.name} keeps records ${days(topic.retentionMs)}, the floor of ${rule} is ${days(floorMs)}`,
+      `set retention_ms to ${floorMs} at least, or to -1`,
+    );
+  }
+  if (topic.cleanupPolicy.includes("compact")) {
+    check.fail(
+      "compliance.cleanup_policy",
+      [...path, "cleanup_policy"],
+      `compaction removes all but the last record of a key, which the floor of ${rule} does not allow`,
+      'set cleanup_policy to "delete"',
+    );
+  }
+  if (topic.retentionBytes !== undefined && topic.retentionBytes !== -1n) {
+    check.fail(
+      "compliance.retention_bytes",
+      [...path, "retention_bytes"],
+      `a limit of ${topic.retentionBytes} bytes can remove records before the floor of ${rule}, whatever retention_ms says`,
+      "set retention_bytes to -1",
+    );
+  }
+}
+
+function checkRouteFloors(set: DocumentSet, report: Report): void {
+  const doc = set.dataRoutes;
+  if (!doc) return;
+  const check = new Checker(report, doc);
+  for (const [name, route] of Object.entries(doc.message.dataTypes)) {
+    const floor = floorOf(set, route.topic);
+    const kept = set.compliance?.message.retentionClasses[route.retentionClass]?.retentionMs;
+    if (!floor || kept === undefined || kept === -1n || kept >= floor.floorMs) continue;
+    check.fail(
+      "compliance.route_floor",
+      ["data_types", name, "retention_class"],
+      `stored ${name} are kept ${days(kept)}, the floor of ${floor.rule} for ${route.topic} is ${days(floor.floorMs)}`,
+      "choose a class that keeps data as long as the floor",
+    );
+  }
+}
+
+function days(ms: bigint): string {
+  return `${ms} ms (${Math.round((Number(ms) / MS_PER_DAY) * 100) / 100} days)`;
+}

@@ -1,0 +1,127 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import type { ComplianceConfig } from "../../gen/centralhub/config/v1/compliance_pb.ts";
+import { ComplianceConfigSchema } from "../../gen/centralhub/config/v1/compliance_pb.ts";
+import type { DataRoutesConfig } from "../../gen/centralhub/config/v1/data_routes_pb.ts";
+import { DataRoutesConfigSchema } from "../../gen/centralhub/config/v1/data_routes_pb.ts";
+import type { InfrastructureConfig } from "../../gen/centralhub/config/v1/infrastructure_pb.ts";
+import { InfrastructureConfigSchema } from "../../gen/centralhub/config/v1/infrastructure_pb.ts";
+import type { KafkaConfig } from "../../gen/centralhub/config/v1/kafka_pb.ts";
+import { KafkaConfigSchema } from "../../gen/centralhub/config/v1/kafka_pb.ts";
+import type { NatsConfig } from "../../gen/centralhub/config/v1/nats_pb.ts";
+import { NatsConfigSchema } from "../../gen/centralhub/config/v1/nats_pb.ts";
+import type { ZookeeperConfig } from "../../gen/centralhub/config/v1/zookeeper_pb.ts";
+import { ZookeeperConfigSchema } from "../../gen/centralhub/config/v1/zookeeper_pb.ts";
+import { decode } from "../documents/decode.ts";
+import type { Path, Report } from "../documents/findings.ts";
+import { type ParsedText, parseText } from "../documents/text.ts";
+
+/** The texts of a set of documents, by their path within the configuration directory. */
+export type DocumentTexts = ReadonlyMap<string, string>;
+
+/** A document: what it says, and where in its file. */
+export interface Doc<Content> {
+  readonly file: string;
+  readonly message: Content;
+  lineOf(path: Path): number;
+}
+
+/** The messaging documents of one version. */
+export interface VersionDocuments {
+  readonly name: string;
+  nats?: Doc<NatsConfig>;
+  kafka?: Doc<KafkaConfig>;
+  zookeeper?: Doc<ZookeeperConfig>;
+}
+
+/** Every document that the hub serves or works by. */
+export interface DocumentSet {
+  readonly versions: Map<string, VersionDocuments>;
+  infrastructure?: Doc<InfrastructureConfig>;
+  compliance?: Doc<ComplianceConfig>;
+  dataRoutes?: Doc<DataRoutesConfig>;
+  /** flags.json as text: its schema is flagd's, not ours. */
+  flags?: ParsedText & { readonly text: string };
+}
+
+/** The messaging systems that a version has a document for. */
+export const SYSTEMS = ["nats", "kafka", "zookeeper"] as const;
+export type System = (typeof SYSTEMS)[number];
+
+const MESSAGING: Record<System, DescMessage> = {
+  nats: NatsConfigSchema,
+  kafka: KafkaConfigSchema,
+  zookeeper: ZookeeperConfigSchema,
+};
+const VERSIONED = /^([^/]+)\/messaging\/(nats|kafka|zookeeper)\.json$/;
+const VERSION_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
+/** The hub's own settings lie beside the documents; they are not one. */
+export const SETTINGS_FILE = "hub.yaml";
+
+/** Whether a file of the configuration directory is a document. */
+export function isDocument(file: string): boolean {
+  return VERSIONED.test(file) || file === "flags.json" || /^(infrastructure|compliance|data-routes)\.yaml$/.test(file);
+}
+
+/** Reads every document; what is wrong with the text or the form of one goes to the report. */
+export function readDocuments(texts: DocumentTexts, report: Report): DocumentSet {
+  const set: DocumentSet = { versions: new Map() };
+  for (const [file, text] of texts) {
+    const parsed = isDocument(file) ? parseText(file, text, report) : unknownDocument(file, report);
+    if (parsed) place(set, parsed, text, report);
+  }
+  if (set.versions.size === 0 && !report.failed) {
+    report.add({
+      severity: "FAIL",
+      rule: "document.none",
+      file: "",
+      path: "",
+      line: 1,
+      message: "there is no version to serve",
+      remedy: "add a document such as phase1/messaging/kafka.json",
+    });
+  }
+  return set;
+}
+
+function place(set: DocumentSet, parsed: ParsedText, text: string, report: Report): void {
+  const [, version, system] = VERSIONED.exec(parsed.file) ?? [];
+  if (version && system) {
+    if (!VERSION_NAME.test(version)) versionNameFault(parsed.file, version, report);
+    const documents = set.versions.get(version) ?? { name: version };
+    set.versions.set(version, documents);
+    Object.assign(documents, { [system]: decode(MESSAGING[system as System], parsed, report) });
+  } else if (parsed.file === "infrastructure.yaml") {
+    set.infrastructure = decode(InfrastructureConfigSchema, parsed, report);
+  } else if (parsed.file === "compliance.yaml") {
+    set.compliance = decode(ComplianceConfigSchema, parsed, report);
+  } else if (parsed.file === "data-routes.yaml") {
+    set.dataRoutes = decode(DataRoutesConfigSchema, parsed, report);
+  } else {
+    set.flags = { ...parsed, text };
+  }
+}
+
+function versionNameFault(file: string, version: string, report: Report): void {
+  report.add({
+    severity: "FAIL",
+    rule: "document.version_name",
+    file,
+    path: "",
+    line: 1,
+    message: `"${version}" is not a name for a version`,
+    remedy: "name the directory with a to z, 0 to 9, '.', '_' and '-', at most 64 characters",
+  });
+}
+
+function unknownDocument(file: string, report: Report): undefined {
+  report.add({
+    severity: "WARN",
+    rule: "document.unknown",
+    file,
+    path: "",
+    line: 1,
+    message: "the hub does not know this document and leaves it alone",
+    remedy: "remove it, or name it as one of the documents in docs/documents.md",
+  });
+}

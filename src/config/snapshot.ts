@@ -1,0 +1,50 @@
+import { Report } from "../documents/findings.ts";
+import { checkCompliance } from "./checks/compliance.ts";
+import { checkKafka } from "./checks/kafka.ts";
+import { checkNatsPermissions } from "./checks/nats-permissions.ts";
+import { checkNatsStreams } from "./checks/nats-streams.ts";
+import { checkNatsSubjects } from "./checks/nats-subjects.ts";
+import { checkDataRoutes, checkInfrastructure } from "./checks/platform.ts";
+import { type DocumentSet, type DocumentTexts, readDocuments } from "./document-set.ts";
+import { type ChooseVersion, versionChooser } from "./flags.ts";
+
+/** A sound set of documents: nothing in it changes any more. */
+export interface Compiled {
+  readonly documents: DocumentSet;
+  readonly chooseVersion: ChooseVersion;
+}
+
+/** Which state of the configuration a snapshot is. */
+export interface Position {
+  readonly epoch: string;
+  /** From 1, strictly increasing within the epoch. */
+  readonly revision: bigint;
+}
+
+/** A sound set of documents at its place in the history. Reads are answered from one of these. */
+export interface Snapshot extends Compiled, Position {}
+
+/**
+ * Reads and checks a whole set of documents. Every fault is in the report; `compiled` is there only when none
+ * of them is a FAIL.
+ */
+export function compile(texts: DocumentTexts): { compiled: Compiled | undefined; report: Report } {
+  const report = new Report();
+  const documents = readDocuments(texts, report);
+  const infrastructure = documents.infrastructure?.message;
+  const services = infrastructure && new Set(Object.keys(infrastructure.services));
+  for (const { nats, kafka } of documents.versions.values()) {
+    if (nats) {
+      checkNatsSubjects(nats, report);
+      checkNatsStreams(nats, report);
+      checkNatsPermissions(nats, services, report);
+    }
+    if (kafka) checkKafka(kafka, report);
+  }
+  checkInfrastructure(documents, report);
+  checkDataRoutes(documents, report);
+  checkCompliance(documents, report);
+  const chooseVersion = versionChooser(documents, report);
+  const compiled = chooseVersion && !report.failed ? { documents, chooseVersion } : undefined;
+  return { compiled, report };
+}

@@ -1,0 +1,154 @@
+import type { DescField, DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
+import { fromJson, ScalarType } from "@bufbuild/protobuf";
+import type { Violation } from "@bufbuild/protovalidate";
+import { createValidator } from "@bufbuild/protovalidate";
+import { formatPath, type Path, type Report } from "./findings.ts";
+import { transparentField } from "./schema.ts";
+import type { ParsedText } from "./text.ts";
+
+const validator = createValidator();
+
+/** A document that has been read: its message, and where each value stands in the file. */
+export interface Decoded<Desc extends DescMessage = DescMessage> {
+  readonly file: string;
+  readonly message: MessageShape<Desc>;
+  lineOf(path: Path): number;
+}
+
+/**
+ * Makes a message of a parsed document. Every unknown key, wrong type and broken rule goes to the report; what
+ * is sound around them is kept, so that later checks still see the rest.
+ */
+export function decode<Desc extends DescMessage>(
+  schema: Desc,
+  parsed: ParsedText,
+  report: Report,
+): Decoded<Desc> {
+  const reader = new Reader(parsed, report);
+  const json = reader.message(schema, parsed.value, []) ?? {};
+  const message = fromJson(schema, json as JsonValue);
+  const result = validator.validate(schema, message);
+  if (result.kind === "error") throw result.error;
+  if (result.kind === "invalid") {
+    for (const violation of result.violations) reader.violation(violation);
+  }
+  return { file: parsed.file, message, lineOf: parsed.lineOf };
+}
+
+// Walks plain values along a schema and returns their protobuf JSON form, without what is at fault.
+class Reader {
+  readonly #parsed: ParsedText;
+  readonly #report: Report;
+  readonly #faulty = new Set<string>();
+
+  constructor(parsed: ParsedText, report: Report) {
+    this.#parsed = parsed;
+    this.#report = report;
+  }
+
+  message(schema: DescMessage, value: unknown, path: Path): unknown {
+    const whole = transparentField(schema);
+    if (whole) {
+      const inner = this.field(whole, value, path);
+      return inner === undefined ? undefined : { [whole.name]: inner };
+    }
+    if (!isObject(value)) return this.wrongType(path, "an object", value);
+    const fields = new Map(schema.fields.map((field) => [field.name, field]));
+    const result: Record<string, unknown> = {};
+    for (const [key, item] of Object.entries(value)) {
+      const field = fields.get(key);
+      if (!field) this.unknownKey(schema, key, path);
+      else {
+        const read = this.field(field, item, [...path, key]);
+        if (read !== undefined) result[key] = read;
+      }
+    }
+    return result;
+  }
+
+  field(field: DescField, value: unknown, path: Path): unknown {
+    if (value === null) return this.wrongType(path, "a value", value);
+    switch (field.fieldKind) {
+      case "message":
+        return this.message(field.message, value, path);
+      case "scalar":
+        return this.scalar(field.scalar, value, path);
+      case "list": {
+        if (!Array.isArray(value)) return this.wrongType(path, "a list", value);
+        return value
+          .map((item, index) => this.item(field, item, [...path, index]))
+          .filter((item) => item !== undefined);
+      }
+      case "map": {
+        if (!isObject(value)) return this.wrongType(path, "an object", value);
+        const entries = Object.entries(value).map(([key, item]) => [key, this.item(field, item, [...path, key])]);
+        return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
+      }
+      case "enum":
+        return this.scalar(ScalarType.STRING, value, path);
+    }
+  }
+
+  item(field: DescField & { fieldKind: "list" | "map" }, value: unknown, path: Path): unknown {
+    const kind = field.fieldKind === "list" ? field.listKind : field.mapKind;
+    if (kind === "message" && field.message) return this.message(field.message, value, path);
+    return this.scalar(field.scalar ?? ScalarType.STRING, value, path);
+  }
+
+  scalar(type: ScalarType, value: unknown, path: Path): unknown {
+    if (type === ScalarType.STRING) return typeof value === "string" ? value : this.wrongType(path, "a string", value);
+    if (type === ScalarType.BOOL) return typeof value === "boolean" ? value : this.wrongType(path, "true or false", value);
+    if (typeof value !== "number") return this.wrongType(path, "a number", value);
+    if (type === ScalarType.DOUBLE || type === ScalarType.FLOAT) return value;
+    const wide = type === ScalarType.INT64 || type === ScalarType.UINT64;
+    if (!Number.isInteger(value)) return this.wrongType(path, "a whole number", value);
+    if (wide ? !Number.isSafeInteger(value) : Math.abs(value) > 2_147_483_647) {
+      return this.fault("document.range", path, `${value} is out of range`, "set a smaller number");
+    }
+    return value;
+  }
+
+  unknownKey(schema: DescMessage, key: string, path: Path): void {
+    const names = schema.fields.map((field) => field.name);
+    const near = names.find((name) => name.replaceAll("_", "") === key.toLowerCase().replaceAll(/[_-]/g, ""));
+    const remedy = near ? `write "${near}"` : `remove it, or use one of: ${names.join(", ")}`;
+    this.fault("document.unknown_key", [...path, key], `"${key}" is not a key of this document`, remedy);
+  }
+
+  wrongType(path: Path, expected: string, value: unknown): undefined {
+    const found = value === null ? "null" : Array.isArray(value) ? "a list" : `${typeof value} ${brief(value)}`;
+    return this.fault("document.type", path, `expected ${expected}, found ${found}`, `write ${expected}`);
+  }
+
+  violation(violation: Violation): void {
+    const path: (string | number)[] = [];
+    for (const step of violation.field) {
+      if (step.kind === "list_sub") path.push(step.index);
+      else if (step.kind === "map_sub") path.push(String(step.key));
+      else if (step.kind === "field" && transparentField(step.parent) !== step) path.push(step.name);
+    }
+    // A value that could not be read has been reported; that it is now missing is not a second fault.
+    for (let depth = path.length; depth > 0; depth--) {
+      if (this.#faulty.has(formatPath(path.slice(0, depth)))) return;
+    }
+    const subject = violation.forKey ? `the key "${path.at(-1)}" ` : "";
+    this.fault("document.rule", path, `${subject}${violation.message}`, "change the value so that it does");
+  }
+
+  fault(rule: string, path: Path, message: string, remedy: string): undefined {
+    const text = formatPath(path);
+    this.#faulty.add(text);
+    const { file } = this.#parsed;
+    this.#report.add({ severity: "FAIL", rule, file, path: text, line: this.#parsed.lineOf(path), message, remedy });
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? "";
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}

@@ -1,0 +1,145 @@
+import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
+import { isCollection, isPair, isScalar, LineCounter, parseDocument, type Document as YamlDocument } from "yaml";
+import { formatPath, type Path, type Report } from "./findings.ts";
+
+/** A document's text, read as plain values, which still knows the line of each. */
+export interface ParsedText {
+  readonly file: string;
+  readonly value: unknown;
+  /** Line of the value at a path, from 1; of its nearest parent when there is none. */
+  lineOf(path: Path): number;
+}
+
+/**
+ * Reads a document: strict JSON when the name ends in .json, YAML 1.2 otherwise. Faults of the text (syntax,
+ * a key given twice) go to the report; undefined when no value could be made of it.
+ */
+export function parseText(file: string, text: string, report: Report): ParsedText | undefined {
+  const source = text.startsWith("\uFEFF") ? text.slice(1) : text;
+  return file.endsWith(".json") ? parseJson(file, source, report) : parseYaml(file, source, report);
+}
+
+function syntaxFault(report: Report, file: string, line: number, message: string): void {
+  report.add({
+    severity: "FAIL",
+    rule: "document.syntax",
+    file,
+    path: "",
+    line,
+    message,
+    remedy: file.endsWith(".json") ? "make the file valid JSON" : "make the file valid YAML 1.2",
+  });
+}
+
+function duplicateFault(report: Report, file: string, line: number, path: string): void {
+  report.add({
+    severity: "FAIL",
+    rule: "document.duplicate_key",
+    file,
+    path,
+    line,
+    message: "the key is given twice",
+    remedy: "keep one of the two",
+  });
+}
+
+function parseJson(file: string, text: string, report: Report): ParsedText | undefined {
+  const lines = lineStarts(text);
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
+  for (const error of errors) {
+    const message = printParseErrorCode(error.error).replace(/([a-z])([A-Z])/g, "$1 $2");
+    syntaxFault(report, file, lineAt(lines, error.offset), `not valid JSON: ${message.toLowerCase()}`);
+  }
+  if (root === undefined) {
+    if (errors.length === 0) syntaxFault(report, file, 1, "the file is empty");
+    return undefined;
+  }
+  const value = jsonValue(root, [], (path, node) =>
+    duplicateFault(report, file, lineAt(lines, node.offset), formatPath(path)),
+  );
+  const lineOf = (path: Path): number => {
+    for (let depth = path.length; depth >= 0; depth--) {
+      const node = findNodeAtLocation(root, path.slice(0, depth));
+      // A property's value may start on a later line than its key; the key is what a person looks for.
+      if (node) return lineAt(lines, (node.parent?.type === "property" ? node.parent : node).offset);
+    }
+    return 1;
+  };
+  return { file, value, lineOf };
+}
+
+// Builds plain values, as JSON.parse would, but keeps a key named __proto__ a key.
+function jsonValue(node: Node, path: Path, onDuplicate: (path: Path, node: Node) => void): unknown {
+  if (node.type === "array") {
+    return (node.children ?? []).map((child, index) => jsonValue(child, [...path, index], onDuplicate));
+  }
+  if (node.type !== "object") return node.value;
+  const object: Record<string, unknown> = Object.create(null);
+  for (const property of node.children ?? []) {
+    const [key, child] = property.children ?? [];
+    if (!key || !child) continue;
+    const at = [...path, String(key.value)];
+    if (Object.hasOwn(object, key.value)) onDuplicate(at, key);
+    object[key.value] = jsonValue(child, at, onDuplicate);
+  }
+  return object;
+}
+
+function parseYaml(file: string, text: string, report: Report): ParsedText | undefined {
+  const counter = new LineCounter();
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, version: "1.2" });
+  for (const error of document.errors) {
+    const line = counter.linePos(error.pos[0]).line;
+    if (error.code === "DUPLICATE_KEY") duplicateFault(report, file, line, "");
+    else syntaxFault(report, file, line, `not valid YAML: ${error.message.split("\n")[0]?.toLowerCase()}`);
+  }
+  if (document.errors.some((error) => error.code !== "DUPLICATE_KEY")) return undefined;
+  const value = yamlValue(document, (message) => syntaxFault(report, file, 1, message));
+  if (value === undefined) return undefined;
+  return { file, value, lineOf: (path) => yamlLine(document, counter, path) };
+}
+
+function yamlValue(document: YamlDocument, fault: (message: string) => void): unknown {
+  try {
+    // An empty file is an empty document: every key has its default.
+    return document.toJS({ maxAliasCount: 100 }) ?? {};
+  } catch (error) {
+    fault(`not readable: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+function yamlLine(document: YamlDocument, counter: LineCounter, path: Path): number {
+  let node: unknown = document.contents;
+  let offset = 0;
+  for (const step of path) {
+    if (!isCollection(node)) break;
+    const found = node.items.find((item, index) =>
+      isPair(item) ? isScalar(item.key) && String(item.key.value) === String(step) : index === step,
+    );
+    if (found === undefined) break;
+    const start = isPair(found) ? found.key : found;
+    const range = (start as { range?: [number, number, number] | null }).range;
+    if (range) offset = range[0];
+    node = isPair(found) ? found.value : found;
+  }
+  return counter.linePos(offset).line || 1;
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+function lineAt(starts: readonly number[], offset: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((starts[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low + 1;
+}

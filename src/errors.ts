@@ -1,0 +1,58 @@
+/** Everything that can be wrong with a call, by its stable name. Names are never reused or renamed. */
+export type Reason =
+  | "INVALID_REQUEST"
+  | "INVALID_SUBJECT"
+  | "UNKNOWN_DOMAIN"
+  | "UNKNOWN_SYSTEM"
+  | "UNKNOWN_VERSION"
+  | "UNKNOWN_SERVICE"
+  | "UNKNOWN_ROUTE"
+  | "NOT_DECLARED"
+  | "METHOD_NOT_ALLOWED"
+  | "TOKEN_MISSING"
+  | "TOKEN_INVALID"
+  | "TOKEN_EXPIRED"
+  | "KEYS_UNAVAILABLE"
+  | "SCOPE_MISSING"
+  | "SCOPE_UNDECLARED"
+  | "DEADLINE_EXCEEDED"
+  | "SHUTTING_DOWN"
+  | "INTERNAL";
+
+/**
+ * The one error that rooms throw on purpose. `message` reaches the client and says what is wrong and what to
+ * do; `cause` is for the log alone. `metadata` holds every variable of the message, for programs.
+ */
+export class HubError extends Error {
+  override readonly name = "HubError";
+  readonly reason: Reason;
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(
+    reason: Reason,
+    message: string,
+    options: { metadata?: Record<string, string>; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.reason = reason;
+    this.metadata = options.metadata ?? {};
+  }
+}
+
+/** A name that is not among the known ones: the message names those, at most 20 of them. */
+export function unknownName(
+  reason: Reason,
+  field: string,
+  name: string,
+  known: Iterable<string>,
+  remedy = "",
+): HubError {
+  const all = [...known].sort();
+  const listed = all.slice(0, 20).join(", ") + (all.length > 20 ? `, and ${all.length - 20} more` : "");
+  const shown = name.length > 64 ? `${name.slice(0, 64)}…` : name;
+  return new HubError(
+    reason,
+    `${field}: "${shown}" is not known; known are: ${listed || "none"}${remedy ? `. ${remedy}` : ""}`,
+    { metadata: { field, name: shown, known: listed } },
+  );
+}

@@ -1,0 +1,47 @@
+import { HubError } from "../errors.ts";
+
+/** Who calls, as far as the hub knows. */
+export interface Caller {
+  /** The token's subject; "anonymous" without authentication. */
+  readonly subject: string;
+  /** The rights of the caller; "*" holds every right. */
+  readonly scopes: ReadonlySet<string>;
+  /** The one user that the caller is bound to; undefined when it is bound to none. */
+  readonly userId: string | undefined;
+}
+
+/** Decides who calls from the request's headers alone, before any of the body is read. */
+export interface IdentityGate {
+  /** Throws TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or KEYS_UNAVAILABLE. */
+  identify(authorization: string | undefined): Caller | Promise<Caller>;
+}
+
+/** What a call needs: a scope, nothing (public), or nothing that anyone could have (undeclared). */
+export type Need = { readonly scope: string } | "public" | "undeclared";
+
+/** A caller without any right, for public calls. */
+export const NOBODY: Caller = Object.freeze({ subject: "anonymous", scopes: new Set<string>(), userId: undefined });
+
+/** The gate of `auth: none`: everyone may do everything. */
+export const openGate: IdentityGate = {
+  identify: () => EVERYBODY,
+};
+const EVERYBODY: Caller = Object.freeze({ subject: "anonymous", scopes: new Set(["*"]), userId: undefined });
+
+/**
+ * Lets a call through the gate. Throws SCOPE_UNDECLARED for a call that names no scope, SCOPE_MISSING for a
+ * caller without the scope, and what the gate throws.
+ */
+export async function admit(gate: IdentityGate, need: Need, authorization: string | undefined): Promise<Caller> {
+  if (need === "public") return NOBODY;
+  const caller = await gate.identify(authorization);
+  if (need === "undeclared") {
+    throw new HubError("SCOPE_UNDECLARED", "this call names no scope, so no one may make it");
+  }
+  if (!caller.scopes.has(need.scope) && !caller.scopes.has("*")) {
+    throw new HubError("SCOPE_MISSING", `the token lacks the scope "${need.scope}"; ask for a token that has it`, {
+      metadata: { scope: need.scope },
+    });
+  }
+  return caller;
+}

@@ -1,0 +1,110 @@
+import {
+  GetKafkaConsumerGroupsResponseSchema,
+  GetKafkaTopicsResponseSchema,
+  GetMessagingConfigResponseSchema,
+  GetNatsSubjectsResponseSchema,
+} from "../../gen/centralhub/config/v1/config_service_pb.ts";
+import { SYSTEMS } from "../config/document-set.ts";
+import { type Json, renderMessage } from "../documents/render.ts";
+import type { Need } from "./identity.ts";
+import type { RestOptions } from "./rest.ts";
+
+/** What a route answers with. */
+export type Content =
+  | { readonly status?: number; readonly json: Json }
+  | { readonly status?: number; readonly contentType: string; readonly text: string };
+
+/** One route: what it needs, which query parameters it knows, and its answer. Absent parameters are "". */
+export interface RestRoute {
+  readonly need: Need;
+  readonly parameters: readonly string[];
+  answer(query: Record<string, string>): Content | Promise<Content>;
+}
+
+const READ: Need = { scope: "config:read" };
+
+type Fields = { [key: string]: Json };
+
+/** Every REST route by its path. The shapes are a promise to old services: see the README. */
+export function restRoutes({ config, metrics, ready, metricsNeed }: RestOptions): ReadonlyMap<string, RestRoute> {
+  const routes = new Map<string, RestRoute>([
+    [
+      "/api/config/messaging/nats/subjects",
+      {
+        need: READ,
+        parameters: ["domain", "version", "service"],
+        answer: (query) => {
+          const answer = config.getNatsSubjects(request(query));
+          const { domain, domains } = renderMessage(GetNatsSubjectsResponseSchema, answer) as Fields;
+          return { json: { status: "success", domain: answer.domain, subjects: own(domain, domains) } };
+        },
+      },
+    ],
+    [
+      "/api/config/messaging/kafka/topics",
+      {
+        need: READ,
+        parameters: ["domain", "version", "service"],
+        answer: (query) => {
+          const answer = config.getKafkaTopics(request(query));
+          const { domain, domains } = renderMessage(GetKafkaTopicsResponseSchema, answer) as Fields;
+          return { json: { status: "success", domain: answer.domain, topics: own(domain, domains) } };
+        },
+      },
+    ],
+    [
+      "/api/config/messaging/kafka/consumer-groups",
+      {
+        need: READ,
+        parameters: ["version", "service"],
+        answer: (query) => {
+          const answer = config.getKafkaConsumerGroups(request(query));
+          const { consumer_groups = {} } = renderMessage(GetKafkaConsumerGroupsResponseSchema, answer) as Fields;
+          return { json: { status: "success", consumer_groups } };
+        },
+      },
+    ],
+    ["/healthz", { need: "public", parameters: [], answer: () => ({ json: { status: "ok" } }) }],
+    [
+      "/readyz",
+      {
+        need: "public",
+        parameters: [],
+        answer: () => (ready() ? { json: { status: "ready" } } : { status: 503, json: { status: "not ready" } }),
+      },
+    ],
+    [
+      "/metrics",
+      {
+        need: metricsNeed,
+        parameters: [],
+        answer: async () => {
+          const { contentType, body } = await metrics.text();
+          return { contentType, text: body };
+        },
+      },
+    ],
+  ]);
+  for (const system of SYSTEMS) {
+    routes.set(`/api/config/messaging/${system}`, {
+      need: READ,
+      parameters: ["version", "service"],
+      answer: (query) => {
+        const answer = config.getMessagingConfig({ system, ...request(query) });
+        const rendered = renderMessage(GetMessagingConfigResponseSchema, answer) as Fields;
+        return { json: { status: "success", system, config: rendered[system] ?? {} } };
+      },
+    });
+  }
+  return routes;
+}
+
+// With a domain the answer is that domain's own map, without one a map of domains.
+function own(domain: Json | undefined, domains: Json | undefined): Json {
+  const all = (domains ?? {}) as Fields;
+  return domain === "all" ? all : (all[String(domain)] ?? {});
+}
+
+function request({ domain = "", version = "", service = "" }: Record<string, string>) {
+  return { domain, version, service };
+}

@@ -1,0 +1,154 @@
+import { createHash } from "node:crypto";
+import type { ConfigManager } from "../config/config-manager.ts";
+import { HubError, type Reason, unknownName } from "../errors.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { admit, type IdentityGate, type Need } from "./identity.ts";
+import type { Request, Response } from "./listener.ts";
+import { requestIdOf } from "./request-id.ts";
+import { type RestRoute, restRoutes } from "./rest-routes.ts";
+
+/** What the REST face needs. */
+export interface RestOptions {
+  readonly config: ConfigManager;
+  readonly gate: IdentityGate;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Whether the hub takes calls, for /readyz. */
+  readonly ready: () => boolean;
+  /** What /metrics needs. */
+  readonly metricsNeed: Need;
+}
+
+/** The one table from what is wrong to the HTTP status of a REST answer. */
+const STATUS_OF: Readonly<Record<Reason, number>> = {
+  INVALID_REQUEST: 400,
+  INVALID_SUBJECT: 400,
+  UNKNOWN_DOMAIN: 404,
+  UNKNOWN_SYSTEM: 404,
+  UNKNOWN_VERSION: 404,
+  UNKNOWN_SERVICE: 404,
+  UNKNOWN_ROUTE: 404,
+  NOT_DECLARED: 404,
+  METHOD_NOT_ALLOWED: 405,
+  TOKEN_MISSING: 401,
+  TOKEN_INVALID: 401,
+  TOKEN_EXPIRED: 401,
+  KEYS_UNAVAILABLE: 503,
+  SCOPE_MISSING: 403,
+  SCOPE_UNDECLARED: 403,
+  DEADLINE_EXCEEDED: 504,
+  SHUTTING_DOWN: 503,
+  INTERNAL: 500,
+};
+
+/** An answer before it is written. */
+interface Reply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Record<string, string>;
+}
+
+/** Answers plain GET requests: the REST face of the same ConfigManager, behind the same gate. */
+export function createRestHandler(options: RestOptions): (request: Request, response: Response) => void {
+  const routes = restRoutes(options);
+  return (request, response) => {
+    const began = performance.now();
+    const requestId = requestIdOf(header(request, "x-request-id"));
+    const [path = "/"] = (request.url ?? "/").split("?", 1);
+    const route = routes.get(path);
+    answer(request, path, route, options.gate)
+      .catch((error: unknown) => failure(error, requestId, path, options.logger))
+      .then((reply) => {
+        write(request, response, reply, requestId);
+        options.metrics.httpHandled(route ? path : "other", reply.status, (performance.now() - began) / 1000);
+      })
+      .catch((error: unknown) => {
+        options.logger.error({ err: error, requestId, path }, "the answer could not be written");
+        response.destroy();
+      });
+  };
+
+  async function answer(request: Request, path: string, route: RestRoute | undefined, gate: IdentityGate): Promise<Reply> {
+    if (!route) {
+      const remedy = "RPCs are POST /<package>.<Service>/<Method>";
+      throw unknownName("UNKNOWN_ROUTE", "path", path, routes.keys(), remedy);
+    }
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      throw new HubError("METHOD_NOT_ALLOWED", `${request.method} is not possible here; use GET`);
+    }
+    await admit(gate, route.need, header(request, "authorization"));
+    const content = await route.answer(queryOf(request, route.parameters));
+    if ("text" in content) return { status: content.status ?? 200, contentType: content.contentType, body: content.text };
+    const body = `${JSON.stringify(content.json)}\n`;
+    return { status: content.status ?? 200, contentType: "application/json; charset=utf-8", body };
+  }
+}
+
+// A parameter that the route does not know would be ignored in silence, so it is refused.
+function queryOf(request: Request, known: readonly string[]): Record<string, string> {
+  const values: Record<string, string> = Object.fromEntries(known.map((name) => [name, ""]));
+  const query = (request.url ?? "").split("?").slice(1).join("?");
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (!known.includes(name)) {
+      throw new HubError("INVALID_REQUEST", `"${name.slice(0, 64)}" is not a parameter; use: ${known.join(", ") || "none"}`);
+    }
+    if (values[name] !== "") throw new HubError("INVALID_REQUEST", `${name}: is given twice; give it once`);
+    if (value.length > 128 || /\p{Cc}/u.test(value)) {
+      throw new HubError("INVALID_REQUEST", `${name}: must be at most 128 characters, none of them a control character`);
+    }
+    values[name] = value;
+  }
+  return values;
+}
+
+function failure(error: unknown, requestId: string, path: string, logger: Logger): Reply {
+  let known = error;
+  if (!(known instanceof HubError)) {
+    logger.error({ err: error, requestId, path }, "call failed in the hub");
+    known = new HubError("INTERNAL", `something went wrong in the hub; its log tells more under request ${requestId}`);
+  }
+  const { reason, message } = known as HubError;
+  const status = STATUS_OF[reason];
+  const headers: Record<string, string> = { "cache-control": "no-store" };
+  if (status === 401) headers["www-authenticate"] = reason === "TOKEN_MISSING" ? "Bearer" : 'Bearer error="invalid_token"';
+  if (status === 405) headers.allow = "GET, HEAD";
+  const body = `${JSON.stringify({ status: "error", error: message, reason, request_id: requestId })}\n`;
+  return { status, contentType: "application/json; charset=utf-8", body, headers };
+}
+
+function write(request: Request, response: Response, reply: Reply, requestId: string): void {
+  const headers: Record<string, string | number> = {
+    "content-type": reply.contentType,
+    "x-request-id": requestId,
+    "x-content-type-options": "nosniff",
+    ...reply.headers,
+  };
+  let status = reply.status;
+  let body = reply.body;
+  if (status === 200) {
+    const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+    headers.etag = etag;
+    headers["cache-control"] = "no-cache";
+    if (matches(header(request, "if-none-match"), etag)) {
+      status = 304;
+      body = "";
+      delete headers["content-type"];
+    }
+  }
+  if (status !== 304) headers["content-length"] = Buffer.byteLength(body);
+  response.writeHead(status, headers);
+  response.end(request.method === "HEAD" ? "" : body);
+}
+
+// RFC 9110, 13.1.2: "*", or a list of tags; a weak tag compares as a strong one.
+function matches(condition: string | undefined, etag: string): boolean {
+  if (condition === undefined) return false;
+  return condition.trim() === "*" || condition.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+}
+
+function header(request: Request, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}

@@ -1,0 +1,98 @@
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
+
+/** What bounds one HTTP/2 connection. Times in milliseconds. */
+export interface SessionLimits {
+  /** Open streams of one connection, at most. */
+  readonly streamsPerConnection: number;
+  /** Time from a connection's start to the end of its first request's headers. */
+  readonly headersTimeoutMs: number;
+  /** Time from a request's headers to the end of its body, however steadily it trickles in. */
+  readonly bodyTimeoutMs: number;
+  /** Time that a connection may have no request open. */
+  readonly idleTimeoutMs: number;
+  /** Time between two pings. */
+  readonly keepAliveIntervalMs: number;
+  /** Time that a ping may stay unanswered. */
+  readonly keepAliveTimeoutMs: number;
+  /** Age at which a connection is asked to go, so that clients spread again over hubs; 0: none. */
+  readonly connectionAgeMs: number;
+  /** Whether the client may keep the body of a request to this path open as long as it likes. */
+  mayStreamRequest(path: string): boolean;
+}
+
+/**
+ * Watches over one HTTP/2 connection. Node has such timers for HTTP/1.1 only: without these, a client that
+ * sends half a request, or nothing, would hold its place for ever.
+ */
+export function guardSession(session: ServerHttp2Session, limits: SessionLimits): void {
+  session.on("error", () => {});
+  let open = 0;
+  let idle = setTimeout(() => leave(session), limits.headersTimeoutMs);
+  session.on("stream", (stream: ServerHttp2Stream, headers) => {
+    stream.on("error", () => {});
+    open += 1;
+    clearTimeout(idle);
+    stream.once("close", () => {
+      open -= 1;
+      if (open === 0 && !session.destroyed) idle = setTimeout(() => leave(session), limits.idleTimeoutMs);
+    });
+    if (!stream.endAfterHeaders && !limits.mayStreamRequest(headers[":path"] ?? "")) {
+      limitBody(stream, limits.bodyTimeoutMs);
+    }
+  });
+  const stopPings = keepAlive(session, limits);
+  const age = limits.connectionAgeMs > 0 ? setTimeout(() => session.close(), jitter(limits.connectionAgeMs, 0.1)) : undefined;
+  session.once("close", () => {
+    clearTimeout(idle);
+    clearTimeout(age);
+    stopPings();
+  });
+}
+
+// Says goodbye first, so that a client that is merely early does not take it for a failure.
+function leave(session: ServerHttp2Session): void {
+  session.close();
+  setTimeout(() => session.destroy(), 1_000).unref();
+}
+
+// An absolute time: a stream's own timeout starts anew with every byte.
+function limitBody(stream: ServerHttp2Stream, timeoutMs: number): void {
+  const timer = setTimeout(() => {
+    if (!remoteHasEnded(stream)) stream.close(constants.NGHTTP2_CANCEL);
+  }, timeoutMs);
+  stream.once("close", () => clearTimeout(timer));
+}
+
+function remoteHasEnded(stream: ServerHttp2Stream): boolean {
+  if (stream.destroyed || stream.readableEnded) return true;
+  const { state } = stream.state;
+  return state === constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE || state === constants.NGHTTP2_STREAM_STATE_CLOSED;
+}
+
+function keepAlive(session: ServerHttp2Session, limits: SessionLimits): () => void {
+  let overdue: NodeJS.Timeout | undefined;
+  const timer = setInterval(
+    () => {
+      if (session.destroyed || overdue) return;
+      overdue = setTimeout(() => session.destroy(), limits.keepAliveTimeoutMs);
+      const sent = session.ping(() => {
+        clearTimeout(overdue);
+        overdue = undefined;
+      });
+      if (!sent) {
+        clearTimeout(overdue);
+        overdue = undefined;
+      }
+    },
+    jitter(limits.keepAliveIntervalMs, 0.2),
+  );
+  return () => {
+    clearInterval(timer);
+    clearTimeout(overdue);
+  };
+}
+
+function jitter(ms: number, share: number): number {
+  return Math.round(ms * (1 + share * (2 * Math.random() - 1)));
+}

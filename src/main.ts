@@ -1,0 +1,118 @@
+#!/usr/bin/env node
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readDocumentDirectory } from "./adapters/files/document-directory.ts";
+import { EXIT, HELP, runCommand } from "./cli/run.ts";
+import { compile } from "./config/snapshot.ts";
+import { type Finding, formatFinding } from "./documents/findings.ts";
+import { DocumentsRefused, startHub } from "./hub.ts";
+import { checkSettingsFile, loadSettings, processEnv, SHIPPED_CONFIG_DIR } from "./settings/settings.ts";
+import { createLogger } from "./telemetry/logger.ts";
+
+/** Runs one command line; returns its exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  switch (command) {
+    case "serve":
+      return await serve(rest);
+    case "validate":
+      return await validate(rest);
+    default:
+      return await runCommand(argv, { env: processEnv });
+  }
+}
+
+async function serve(args: readonly string[]): Promise<number> {
+  const flags = readFlags(args);
+  if (!flags) return EXIT.usage;
+  const { settings, findings } = loadSettings({ env: processEnv, flags });
+  if (!settings) return refuse("The settings are not fit to start with.", findings, EXIT.usage);
+  const logger = createLogger(settings.logLevel);
+  process.on("uncaughtException", (error) => {
+    // Nothing that a client sends may get here. What does is a fault of the hub, whose state is then unknown.
+    logger.error({ err: error }, "the hub ends on an error that nothing caught");
+    process.exit(EXIT.failure);
+  });
+  try {
+    const hub = await startHub(settings, logger);
+    process.stdout.write(greeting(hub.url, settings.auth));
+    await stopSignal();
+    logger.info({}, "the hub stops");
+    await hub.stop();
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof DocumentsRefused) {
+      return refuse(`The documents in ${settings.configDir} are not fit to be served.`, error.findings, EXIT.failure);
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`The hub could not start: ${message}\n`);
+    return EXIT.failure;
+  }
+}
+
+async function validate(args: readonly string[]): Promise<number> {
+  const [directory = SHIPPED_CONFIG_DIR, ...more] = args;
+  if (more.length > 0 || directory.startsWith("-")) {
+    process.stderr.write("usage: central-hub validate [directory]\n");
+    return EXIT.usage;
+  }
+  try {
+    const texts = await readDocumentDirectory(directory);
+    const settings = await readFile(join(directory, "hub.yaml"), "utf8").catch(() => undefined);
+    const findings = [...compile(texts).report.findings, ...(settings ? checkSettingsFile(settings) : [])];
+    for (const finding of findings) process.stdout.write(`${formatFinding(finding)}\n`);
+    const fails = findings.filter(({ severity }) => severity === "FAIL").length;
+    process.stdout.write(`${texts.size} documents, ${fails} FAIL, ${findings.length - fails} WARN\n`);
+    return fails > 0 ? EXIT.failure : EXIT.ok;
+  } catch (error) {
+    process.stderr.write(`${directory} could not be read: ${error instanceof Error ? error.message : error}\n`);
+    return EXIT.failure;
+  }
+}
+
+// "--name value" and "--name=value"; what a flag means is for the settings to say.
+function readFlags(args: readonly string[]): ReadonlyMap<string, string> | undefined {
+  const flags = new Map<string, string>();
+  for (let index = 0; index < args.length; index++) {
+    const [, name, inline] = /^--([a-z][a-z-]*)(?:=(.*))?$/s.exec(args[index] ?? "") ?? [];
+    const value = inline ?? args[++index];
+    if (name === undefined || value === undefined) {
+      process.stderr.write(HELP);
+      return undefined;
+    }
+    flags.set(name, value);
+  }
+  return flags;
+}
+
+function refuse(title: string, findings: readonly Finding[], code: number): number {
+  process.stderr.write(`${title}\n${findings.map((finding) => `  ${formatFinding(finding)}\n`).join("")}`);
+  return code;
+}
+
+function greeting(url: string, auth: string): string {
+  const token = auth === "jwt" ? ' -H "authorization: Bearer $TOKEN"' : "";
+  return `Central Hub serves at ${url}
+
+Try:
+  curl${token} "${url}/api/config/messaging/kafka/topics?domain=user_domain"
+  curl${token} -H "content-type: application/json" -d '{"domain":"market_data"}' ${url}/centralhub.config.v1.ConfigService/GetNatsSubjects
+  npm run -s central-hub -- get topics --domain user_domain --url ${url}
+`;
+}
+
+// Resolves on the first signal; a second one ends the process at once.
+async function stopSignal(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    let asked = false;
+    const onSignal = (): void => {
+      if (asked) process.exit(EXIT.failure);
+      asked = true;
+      resolve();
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));

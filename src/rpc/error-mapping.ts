@@ -1,0 +1,54 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { HubError, type Reason } from "../errors.ts";
+
+/** The one table from what is wrong to the code on the wire. */
+export const CODE_OF: Readonly<Record<Reason, Code>> = {
+  INVALID_REQUEST: Code.InvalidArgument,
+  INVALID_SUBJECT: Code.InvalidArgument,
+  UNKNOWN_DOMAIN: Code.NotFound,
+  UNKNOWN_SYSTEM: Code.NotFound,
+  UNKNOWN_VERSION: Code.NotFound,
+  UNKNOWN_SERVICE: Code.NotFound,
+  UNKNOWN_ROUTE: Code.NotFound,
+  NOT_DECLARED: Code.NotFound,
+  METHOD_NOT_ALLOWED: Code.Unimplemented,
+  TOKEN_MISSING: Code.Unauthenticated,
+  TOKEN_INVALID: Code.Unauthenticated,
+  TOKEN_EXPIRED: Code.Unauthenticated,
+  KEYS_UNAVAILABLE: Code.Unavailable,
+  SCOPE_MISSING: Code.PermissionDenied,
+  SCOPE_UNDECLARED: Code.PermissionDenied,
+  DEADLINE_EXCEEDED: Code.DeadlineExceeded,
+  SHUTTING_DOWN: Code.Unavailable,
+  INTERNAL: Code.Internal,
+};
+
+/** The domain of every ErrorInfo that the hub sends. */
+export const ERROR_DOMAIN = "centralhub";
+
+/**
+ * Makes the error that leaves the hub. What the hub knows keeps its message; anything else leaves as INTERNAL
+ * with the request id, and its cause stays here, for the log.
+ */
+export function toConnectError(error: unknown, requestId: string): ConnectError {
+  if (error instanceof ConnectError) return error;
+  const known =
+    error instanceof HubError
+      ? error
+      : new HubError("INTERNAL", `something went wrong in the hub; its log tells more under request ${requestId}`, {
+          metadata: { requestId },
+        });
+  const { reason, metadata, message } = known;
+  const info = create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata });
+  const mapped = new ConnectError(message, CODE_OF[reason], undefined, [{ desc: ErrorInfoSchema, value: info }]);
+  mapped.cause = error;
+  return mapped;
+}
+
+/** The name of an error's code as gRPC writes it, such as "NOT_FOUND"; "UNKNOWN" for what is not from the wire. */
+export function codeName(error: unknown): string {
+  const code = error instanceof ConnectError ? error.code : Code.Unknown;
+  return Code[code].replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+}

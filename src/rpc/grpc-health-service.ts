@@ -1,0 +1,52 @@
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { type Health, HealthCheckResponse_ServingStatus as Wire } from "../../gen/grpc/health/v1/health_pb.ts";
+import type { ServingStatus } from "./serving-status.ts";
+
+/** grpc.health.v1, as github.com/grpc/grpc doc/health-checking.md describes it. */
+export function grpcHealthService(status: ServingStatus): ServiceImpl<typeof Health> {
+  return {
+    check: ({ service }) => {
+      const found = status.get(service);
+      if (!found) throw new ConnectError(`service: "${service}" is not known to this hub`, Code.NotFound);
+      return { status: Wire[found] };
+    },
+    list: () => ({
+      statuses: Object.fromEntries([...status.all()].map(([name, now]) => [name, { status: Wire[now] }])),
+    }),
+    async *watch({ service }, context) {
+      let last: Wire | undefined;
+      for await (const _ of changes(status, context)) {
+        const now = Wire[status.get(service) ?? "SERVICE_UNKNOWN"];
+        if (now !== last) yield { status: now };
+        last = now;
+      }
+    },
+  };
+}
+
+// Yields at once and after every change. Each wait ends with the call, so no watcher outlives its client.
+async function* changes(status: ServingStatus, { signal }: HandlerContext): AsyncIterable<void> {
+  let wake = () => {};
+  let changed = true;
+  const stop = status.onChange(() => {
+    changed = true;
+    wake();
+  });
+  const onAbort = () => {
+    stop();
+    wake();
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    while (!signal.aborted) {
+      if (changed) {
+        changed = false;
+        yield;
+      } else await new Promise<void>((resolve) => (wake = resolve));
+    }
+    if (signal.reason instanceof ConnectError) throw signal.reason;
+  } finally {
+    stop();
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,20 @@
+import type { Interceptor } from "@connectrpc/connect";
+import { HubError } from "../../errors.ts";
+
+/** Ends a unary call that takes longer than the hub allows, whatever deadline the client set. */
+export function deadlineInterceptor(deadlineMs: number): Interceptor {
+  return (next) => async (call) => {
+    if (call.stream) return await next(call);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(new HubError("DEADLINE_EXCEEDED", `the call took longer than the hub's ${deadlineMs} ms; try again`));
+      }, deadlineMs);
+    });
+    try {
+      return await Promise.race([next(call), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}

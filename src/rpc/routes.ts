@@ -1,0 +1,107 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
+import { compressionGzip, type ConnectNodeAdapterOptions, connectNodeAdapter } from "@connectrpc/connect-node";
+import { createValidateInterceptor } from "@connectrpc/validate";
+import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { ConfigManager } from "../config/config-manager.ts";
+import { admit, type IdentityGate, type Need } from "../http/identity.ts";
+import type { Handler } from "../http/listener.ts";
+import { requestIdOf } from "../http/request-id.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { callerKey, requestIdKey } from "./call-context.ts";
+import { configService } from "./config-service.ts";
+import { codeName, toConnectError } from "./error-mapping.ts";
+import { grpcHealthService } from "./grpc-health-service.ts";
+import { deadlineInterceptor } from "./interceptors/deadline.ts";
+import { errorInterceptor } from "./interceptors/errors.ts";
+import { telemetryInterceptor } from "./interceptors/telemetry.ts";
+import { reflectionService } from "./reflection-service.ts";
+import type { ServingStatus } from "./serving-status.ts";
+
+/** The hub's own services: what reflection lists and health speaks for. */
+export const SERVICES: readonly DescService[] = [ConfigService];
+const STANDARD: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
+
+/** What the services answer from. */
+export interface Answers {
+  readonly config: ConfigManager;
+  readonly status: ServingStatus;
+  readonly reflection: boolean;
+}
+
+/** Registers every service. */
+export function hubRoutes({ config, status, reflection }: Answers): (router: ConnectRouter) => void {
+  return (router) => {
+    router.service(ConfigService, configService(config));
+    router.service(Health, grpcHealthService(status));
+    if (!reflection) return;
+    const implementation = reflectionService([...SERVICES, ...STANDARD]);
+    router.service(ServerReflection, implementation);
+    router.service(ServerReflectionAlpha, implementation as object);
+  };
+}
+
+/** What every call passes through. Sizes in bytes, times in milliseconds. */
+export interface RpcOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly gate: IdentityGate;
+  readonly needOf: (method: DescMethod) => Need;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly readMaxBytes: number;
+  readonly writeMaxBytes: number;
+  readonly unaryDeadlineMs: number;
+  /** Ends every open call when it is aborted. */
+  readonly shutdown: AbortSignal;
+  /** Answers what is not an RPC. */
+  readonly fallback: Handler;
+}
+
+/**
+ * The Connect face: gRPC, gRPC-Web and Connect for every service. Options stand here, on the adapter, once: a
+ * service that brings its own would replace the interceptors and open the protocols again.
+ */
+export function createRpcHandler(options: RpcOptions): Handler {
+  // The first is the outermost. The gate runs before all of them, and before the body is read.
+  const interceptors: Interceptor[] = [
+    telemetryInterceptor(options.logger, options.metrics),
+    errorInterceptor,
+    deadlineInterceptor(options.unaryDeadlineMs),
+    createValidateInterceptor(),
+  ];
+  return connectNodeAdapter({
+    routes: options.routes,
+    interceptors,
+    requestGate: requestGate(options),
+    readMaxBytes: options.readMaxBytes,
+    writeMaxBytes: options.writeMaxBytes,
+    // Brotli at its default quality costs more time than it saves.
+    acceptCompression: [compressionGzip],
+    compressMinBytes: 4096,
+    jsonOptions: { alwaysEmitImplicit: true, ignoreUnknownFields: false },
+    shutdownSignal: options.shutdown,
+    fallback: options.fallback as ConnectNodeAdapterOptions["fallback"],
+  }) as Handler;
+}
+
+function requestGate({ gate, needOf, logger, metrics }: RpcOptions): (context: HandlerContext) => Promise<void> {
+  return async (context) => {
+    const requestId = requestIdOf(context.requestHeader.get("x-request-id"));
+    context.values.set(requestIdKey, requestId);
+    context.responseHeader.set("x-request-id", requestId);
+    try {
+      const authorization = context.requestHeader.get("authorization") ?? undefined;
+      context.values.set(callerKey, await admit(gate, needOf(context.method), authorization));
+    } catch (error) {
+      const refusal = toConnectError(error, requestId);
+      const rpc = `${context.service.typeName}/${context.method.name}`;
+      metrics.rpcHandled(context.service.typeName, context.method.name, codeName(refusal), 0);
+      logger.info({ requestId, rpc, reason: refusal.rawMessage }, "call refused at the gate");
+      throw refusal;
+    }
+  };
+}

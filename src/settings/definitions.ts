@@ -1,0 +1,112 @@
+// Every setting of the hub, once: its place in hub.yaml, its environment name, its default and its limits. The
+// command line's flags bear the environment's names: HUB_PORT is --hub-port, and --port for short.
+
+/** Reads one value, from a file or as text; a returned Fault says what it should have been. */
+export type Read<Value> = (value: unknown) => Value | Fault;
+
+/** What is wrong with a value. */
+export class Fault {
+  readonly expected: string;
+  constructor(expected: string) {
+    this.expected = expected;
+  }
+}
+
+/** One setting. */
+export interface Definition<Value> {
+  /** Path in hub.yaml, such as "listen.port". */
+  readonly key: string;
+  /** Name in the environment. Settings without one live in the file alone. */
+  readonly env?: string;
+  readonly fallback: Value;
+  readonly read: Read<Value>;
+}
+
+function text(): Read<string> {
+  return (value) => {
+    if (typeof value !== "string" || /[\0\r\n]/.test(value)) return new Fault("text on one line");
+    return value;
+  };
+}
+
+function whole(min: number, max: number): Read<number> {
+  return (value) => {
+    const number = typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : value;
+    if (typeof number !== "number" || !Number.isInteger(number) || number < min || number > max) {
+      return new Fault(`a whole number from ${min} to ${max}`);
+    }
+    return number;
+  };
+}
+
+function flag(): Read<boolean> {
+  return (value) => {
+    if (value === true || value === "true") return true;
+    if (value === false || value === "false") return false;
+    return new Fault("true or false");
+  };
+}
+
+function oneOf<const Value extends string>(...values: Value[]): Read<Value> {
+  return (value) => values.find((item) => item === value) ?? new Fault(`one of: ${values.join(", ")}`);
+}
+
+function list(check: (item: string) => boolean, expected: string): Read<readonly string[]> {
+  return (value) => {
+    const items = typeof value === "string" ? value.split(",").map((item) => item.trim()).filter(Boolean) : value;
+    if (!Array.isArray(items) || !items.every((item) => typeof item === "string" && check(item))) {
+      return new Fault(expected);
+    }
+    return Object.freeze(items as string[]);
+  };
+}
+
+// Symmetric algorithms are left out on purpose: with them, whoever can check a token can make one.
+const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+
+function isOrigin(value: string): boolean {
+  return URL.canParse(value) && new URL(value).origin === value;
+}
+
+const MIB = 1024 * 1024;
+
+/** Every setting by its name in the program. Times are in milliseconds, sizes in bytes. */
+export const DEFINITIONS = {
+  host: define("listen.host", "HUB_HOST", "127.0.0.1", text()),
+  port: define("listen.port", "HUB_PORT", 7000, whole(0, 65_535)),
+  tlsCert: define("listen.tls.cert", "HUB_TLS_CERT", "", text()),
+  tlsKey: define("listen.tls.key", "HUB_TLS_KEY", "", text()),
+  corsOrigins: define("listen.cors_origins", "HUB_CORS_ORIGINS", [], list(isOrigin, 'a list of origins such as "https://console.example.com"')),
+  logLevel: define("log_level", "HUB_LOG_LEVEL", "info", oneOf("trace", "debug", "info", "warn", "error", "silent")),
+
+  auth: define("auth.mode", "HUB_AUTH", "none", oneOf("none", "jwt")),
+  authNoneOffLoopback: define("auth.none_off_loopback", "HUB_AUTH_NONE_OFF_LOOPBACK", false, flag()),
+  jwtJwks: define("auth.jwt.jwks", "HUB_JWT_JWKS", "", text()),
+  jwtIssuer: define("auth.jwt.issuer", "HUB_JWT_ISSUER", "", text()),
+  jwtAudience: define("auth.jwt.audience", "HUB_JWT_AUDIENCE", "", text()),
+  jwtAlgorithms: define("auth.jwt.algorithms", undefined, ["RS256", "PS256", "ES256", "EdDSA"], list((item) => ALGORITHMS.includes(item), `a list of: ${ALGORITHMS.join(", ")}`)),
+  jwtClockToleranceMs: define("auth.jwt.clock_tolerance_ms", undefined, 30_000, whole(0, 60_000)),
+  jwtCacheEntries: define("auth.jwt.cache_entries", undefined, 10_000, whole(1, 1_000_000)),
+  publicHealth: define("auth.public.health", undefined, true, flag()),
+  publicReflection: define("auth.public.reflection", undefined, false, flag()),
+  publicMetrics: define("auth.public.metrics", undefined, false, flag()),
+  reflection: define("reflection", undefined, true, flag()),
+
+  readMaxBytes: define("limits.read_max_bytes", undefined, MIB, whole(1024, 64 * MIB)),
+  writeMaxBytes: define("limits.write_max_bytes", undefined, 64 * MIB, whole(1024, 1024 * MIB)),
+  unaryDeadlineMs: define("limits.unary_deadline_ms", undefined, 10_000, whole(100, 600_000)),
+  headersTimeoutMs: define("limits.headers_timeout_ms", undefined, 10_000, whole(100, 600_000)),
+  bodyTimeoutMs: define("limits.body_timeout_ms", undefined, 10_000, whole(100, 600_000)),
+  idleTimeoutMs: define("limits.idle_timeout_ms", undefined, 120_000, whole(1000, 3_600_000)),
+  keepAliveIntervalMs: define("limits.keep_alive_interval_ms", undefined, 30_000, whole(1000, 3_600_000)),
+  keepAliveTimeoutMs: define("limits.keep_alive_timeout_ms", undefined, 10_000, whole(100, 600_000)),
+  connectionAgeMs: define("limits.connection_age_ms", undefined, 1_800_000, whole(0, 86_400_000)),
+  connections: define("limits.connections", undefined, 10_000, whole(1, 1_000_000)),
+  connectionsPerAddress: define("limits.connections_per_address", undefined, 0, whole(0, 1_000_000)),
+  streamsPerConnection: define("limits.streams_per_connection", undefined, 200, whole(1, 100_000)),
+  shutdownGraceMs: define("limits.shutdown_grace_ms", undefined, 10_000, whole(0, 600_000)),
+};
+
+function define<Value>(key: string, env: string | undefined, fallback: Value, read: Read<Value>): Definition<Value> {
+  return env === undefined ? { key, fallback, read } : { key, env, fallback, read };
+}

@@ -1,0 +1,69 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** The numbers that the hub keeps of itself, under the names that stock gRPC dashboards know. */
+export interface Metrics {
+  /** An RPC has begun. */
+  rpcStarted(service: string, method: string): void;
+  /** An RPC has ended: its code, such as "OK" or "NOT_FOUND", and its time in seconds. */
+  rpcHandled(service: string, method: string, code: string, seconds: number): void;
+  /** A REST call has ended. */
+  httpHandled(route: string, status: number, seconds: number): void;
+  /** The revision that is served. */
+  revision(revision: bigint): void;
+  /** Number of open connections, asked for when the metrics are read. */
+  connections(count: () => number): void;
+  /** All metrics in Prometheus' text format. */
+  text(): Promise<{ contentType: string; body: string }>;
+}
+
+const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Metrics in a registry of their own. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const rpc = ["grpc_service", "grpc_method"];
+  const started = new Counter({ name: "grpc_server_started_total", help: "RPCs begun.", labelNames: rpc, registers });
+  const handled = new Counter({
+    name: "grpc_server_handled_total",
+    help: "RPCs ended, by code.",
+    labelNames: [...rpc, "grpc_code"],
+    registers,
+  });
+  const handling = new Histogram({
+    name: "grpc_server_handling_seconds",
+    help: "Time of RPCs.",
+    labelNames: rpc,
+    buckets: BUCKETS,
+    registers,
+  });
+  const http = new Histogram({
+    name: "hub_http_request_seconds",
+    help: "Time of REST calls, by route and status.",
+    labelNames: ["route", "status"],
+    buckets: BUCKETS,
+    registers,
+  });
+  const revision = new Gauge({ name: "hub_revision", help: "Revision that is served.", registers });
+  return {
+    rpcStarted: (service, method) => started.inc({ grpc_service: service, grpc_method: method }),
+    rpcHandled: (service, method, code, seconds) => {
+      handled.inc({ grpc_service: service, grpc_method: method, grpc_code: code });
+      handling.observe({ grpc_service: service, grpc_method: method }, seconds);
+    },
+    httpHandled: (route, status, seconds) => http.observe({ route, status: String(status) }, seconds),
+    revision: (value) => revision.set(Number(value)),
+    connections: (count) => {
+      new Gauge({
+        name: "hub_connections",
+        help: "Open connections.",
+        registers,
+        collect() {
+          this.set(count());
+        },
+      });
+    },
+    text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
+}
