@@ -84,7 +84,7 @@ export function createRpcHandler(options: RpcOptions): Handler {
     compressMinBytes: 4096,
     jsonOptions: { alwaysEmitImplicit: true, ignoreUnknownFields: false },
     shutdownSignal: options.shutdown,
-    fallback: options.fallback as ConnectNodeAdapterOptions["fallback"],
+    fallback: options.fallback as NonNullable<ConnectNodeAdapterOptions["fallback"]>,
   }) as Handler;
 }
 

@@ -1,0 +1,31 @@
+import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { onTestFinished } from "vitest";
+import { type Hub, startHub } from "../../src/hub.ts";
+import { defaults, type Settings, SHIPPED_CONFIG_DIR } from "../../src/settings/settings.ts";
+import { type Logger, silentLogger } from "../../src/telemetry/logger.ts";
+
+/** Settings of a test: the defaults on a free port, with the shipped documents. */
+export function testSettings(overrides: Partial<Settings> = {}): Settings {
+  return { ...defaults(), port: 0, shutdownGraceMs: 500, configDir: SHIPPED_CONFIG_DIR, ...overrides };
+}
+
+/** Starts a hub within the test's process and stops it when the test has ended. */
+export async function startTestHub(overrides: Partial<Settings> = {}, logger: Logger = silentLogger): Promise<Hub> {
+  const hub = await startHub(testSettings(overrides), logger);
+  onTestFinished(() => hub.stop());
+  return hub;
+}
+
+/** A directory of its own for a test, with the given files in it; removed when the test has ended. */
+export async function temporaryDirectory(files: Record<string, string> = {}): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "central-hub-test-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) {
+    const file = join(directory, name);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+  }
+  return directory;
+}
