@@ -91,7 +91,9 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   lifecycle.defer(() => {
     // Watchers of the health hear of it before their streams end.
     status.setAll("NOT_SERVING");
-    setImmediate(() => shutdown.abort(new ConnectError("the hub is shutting down; connect again", Code.Unavailable)));
+    setImmediate(() =>
+      shutdown.abort(new ConnectError("the hub is shutting down; connect again", Code.Unavailable)),
+    );
   });
   metrics.connections(() => listener.connections());
 
@@ -120,6 +122,9 @@ async function createGate(settings: Settings): Promise<IdentityGate> {
 
 async function readTls(settings: Settings): Promise<Tls | undefined> {
   if (!settings.tlsCert) return undefined;
-  const [cert, key] = await Promise.all([readFile(settings.tlsCert, "utf8"), readFile(settings.tlsKey, "utf8")]);
+  const [cert, key] = await Promise.all([
+    readFile(settings.tlsCert, "utf8"),
+    readFile(settings.tlsKey, "utf8"),
+  ]);
   return { cert, key };
 }

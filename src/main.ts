@@ -42,7 +42,11 @@ async function serve(args: readonly string[]): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     if (error instanceof DocumentsRefused) {
-      return refuse(`The documents in ${settings.configDir} are not fit to be served.`, error.findings, EXIT.failure);
+      return refuse(
+        `The documents in ${settings.configDir} are not fit to be served.`,
+        error.findings,
+        EXIT.failure,
+      );
     }
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`The hub could not start: ${message}\n`);
@@ -65,7 +69,9 @@ async function validate(args: readonly string[]): Promise<number> {
     process.stdout.write(`${texts.size} documents, ${fails} FAIL, ${findings.length - fails} WARN\n`);
     return fails > 0 ? EXIT.failure : EXIT.ok;
   } catch (error) {
-    process.stderr.write(`${directory} could not be read: ${error instanceof Error ? error.message : error}\n`);
+    process.stderr.write(
+      `${directory} could not be read: ${error instanceof Error ? error.message : error}\n`,
+    );
     return EXIT.failure;
   }
 }

@@ -1,19 +1,34 @@
-import type { DescFile } from "@bufbuild/protobuf";
-import { isFieldSet } from "@bufbuild/protobuf";
+import {
+  createRegistry,
+  type DescFile,
+  type DescMessage,
+  isFieldSet,
+  type Message,
+  type Registry,
+} from "@bufbuild/protobuf";
 import type {
   DescriptorProto,
   EnumDescriptorProto,
   FieldDescriptorProto,
   FileDescriptorProto,
-  FileOptions,
   ServiceDescriptorProto,
 } from "@bufbuild/protobuf/wkt";
 import {
   Edition,
+  EnumOptionsSchema,
+  EnumValueOptionsSchema,
+  ExtensionRangeOptionsSchema,
   FieldDescriptorProtoSchema,
+  FieldOptionsSchema,
+  FileOptionsSchema,
   FieldDescriptorProto_Label as Label,
+  MessageOptionsSchema,
+  MethodOptionsSchema,
+  OneofOptionsSchema,
+  ServiceOptionsSchema,
   FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
+import { bracketed, optionTexts, quote } from "./proto-options.ts";
 
 const SCALARS: Partial<Record<Type, string>> = {
   [Type.DOUBLE]: "double",
@@ -34,26 +49,51 @@ const SCALARS: Partial<Record<Type, string>> = {
 };
 
 const MAX_FIELD_NUMBER = 536_870_911;
+const MAX_ENUM_NUMBER = 2_147_483_647;
+
+/** What the elements of one file have in common. */
+interface Scope {
+  /** Whether fields without a label have to say "optional". */
+  readonly explicit: boolean;
+  /** The extensions that custom options may be of. */
+  readonly extensions: Registry;
+}
 
 /**
- * Prints a compiled file as .proto source: package, imports, messages, enums, extensions, services, and the
- * options that decide the wire form or the generated packages. Comments and custom options are not in a
- * compiled file and are left out.
+ * Prints a compiled file as .proto source that compiles to the same descriptor. Comments, and options that only
+ * the compiler looks at, are not in a compiled file and are left out. Throws for a proto2 group.
  */
 export function protoSource(file: DescFile): string {
   const proto = file.proto;
-  const lines = [syntaxLine(proto), ""];
-  if (proto.package) lines.push(`package ${proto.package};`, "");
+  const scope: Scope = {
+    explicit: proto.syntax === "" || proto.syntax === "proto2",
+    extensions: createRegistry(...withImports([file]).values()),
+  };
+  const lines = [syntaxLine(proto)];
+  if (proto.package) lines.push("", `package ${proto.package};`);
+  if (proto.dependency.length > 0) lines.push("");
   proto.dependency.forEach((path, index) => {
-    lines.push(`import ${proto.publicDependency.includes(index) ? "public " : ""}"${path}";`);
+    lines.push(`import ${proto.publicDependency.includes(index) ? "public " : ""}${quote(path)};`);
   });
-  lines.push(...fileOptions(proto.options));
-  const explicit = proto.syntax === "" || proto.syntax === "proto2";
-  for (const item of proto.enumType) lines.push("", ...enumLines(item));
-  for (const item of proto.messageType) lines.push("", ...messageLines(item, `.${proto.package}`, explicit));
-  lines.push(...extensionLines(proto.extension, explicit));
-  for (const item of proto.service) lines.push("", ...serviceLines(item));
+  const options = optionLines(FileOptionsSchema, proto.options, scope);
+  if (options.length > 0) lines.push("", ...options);
+  for (const item of proto.enumType) lines.push("", ...enumLines(item, scope));
+  for (const item of proto.messageType) lines.push("", ...messageLines(item, `.${proto.package}`, scope));
+  lines.push(...extensionLines(proto.extension, scope));
+  for (const item of proto.service) lines.push("", ...serviceLines(item, scope));
   return `${lines.join("\n")}\n`;
+}
+
+/** Every file that some files are made of, themselves included, by its name in imports. */
+export function withImports(roots: Iterable<DescFile>): Map<string, DescFile> {
+  const files = new Map<string, DescFile>();
+  const add = (file: DescFile): void => {
+    if (files.has(file.proto.name)) return;
+    files.set(file.proto.name, file);
+    for (const dependency of file.dependencies) add(dependency);
+  };
+  for (const root of roots) add(root);
+  return files;
 }
 
 function syntaxLine(proto: FileDescriptorProto): string {
@@ -63,76 +103,69 @@ function syntaxLine(proto: FileDescriptorProto): string {
   return `syntax = "${proto.syntax || "proto2"}";`;
 }
 
-function fileOptions(options: FileOptions | undefined): string[] {
-  if (!options) return [];
-  const text: [string, string][] = [
-    ["go_package", options.goPackage],
-    ["java_package", options.javaPackage],
-    ["java_outer_classname", options.javaOuterClassname],
-    ["csharp_namespace", options.csharpNamespace],
-    ["objc_class_prefix", options.objcClassPrefix],
-  ];
-  const lines = text.filter(([, value]) => value).map(([name, value]) => `option ${name} = "${value}";`);
-  if (options.javaMultipleFiles) lines.push("option java_multiple_files = true;");
-  if (options.ccEnableArenas) lines.push("option cc_enable_arenas = true;");
-  return lines.length > 0 ? ["", ...lines] : [];
+function optionLines(schema: DescMessage, options: Message | undefined, { extensions }: Scope): string[] {
+  return optionTexts(schema, options, extensions).map((text) => `option ${text};`);
 }
 
-function messageLines(message: DescriptorProto, scope: string, explicit: boolean): string[] {
-  const name = `${scope}.${message.name}`;
+function messageLines(message: DescriptorProto, parent: string, scope: Scope): string[] {
+  const name = `${parent}.${message.name}`;
   const maps = new Map(
     message.nestedType.filter((n) => n.options?.mapEntry).map((n) => [`${name}.${n.name}`, n] as const),
   );
-  const body: string[] = [];
-  for (const item of message.enumType) body.push(...enumLines(item));
+  const body = optionLines(MessageOptionsSchema, message.options, scope);
+  for (const item of message.enumType) body.push(...enumLines(item, scope));
   for (const item of message.nestedType) {
-    if (!item.options?.mapEntry) body.push(...messageLines(item, name, explicit));
+    if (!item.options?.mapEntry) body.push(...messageLines(item, name, scope));
   }
   const printedOneofs = new Set<number>();
   for (const field of message.field) {
     const index = oneofOf(field);
     if (index === undefined || field.proto3Optional) {
-      body.push(fieldLine(field, explicit, maps));
+      body.push(fieldLine(field, scope, maps));
     } else if (!printedOneofs.has(index)) {
       printedOneofs.add(index);
+      const oneof = message.oneofDecl[index];
       const members = message.field.filter((f) => oneofOf(f) === index && !f.proto3Optional);
-      body.push(
-        `oneof ${message.oneofDecl[index]?.name} {`,
-        ...indent(members.map((f) => fieldLine(f, false, maps))),
-        "}",
-      );
+      const lines = [
+        ...optionLines(OneofOptionsSchema, oneof?.options, scope),
+        ...members.map((f) => fieldLine(f, scope, maps)),
+      ];
+      body.push(`oneof ${oneof?.name} {`, ...indent(lines), "}");
     }
   }
-  for (const range of message.extensionRange) body.push(`extensions ${rangeText(range.start, range.end)};`);
-  for (const range of message.reservedRange) body.push(`reserved ${rangeText(range.start, range.end)};`);
-  if (message.reservedName.length > 0) {
-    body.push(`reserved ${message.reservedName.map((n) => `"${n}"`).join(", ")};`);
+  for (const { start, end, options } of message.extensionRange) {
+    const texts = optionTexts(ExtensionRangeOptionsSchema, options, scope.extensions);
+    body.push(`extensions ${rangeText(start, end - 1, MAX_FIELD_NUMBER)}${bracketed(texts)};`);
   }
-  body.push(...extensionLines(message.extension, explicit));
+  for (const { start, end } of message.reservedRange) {
+    body.push(`reserved ${rangeText(start, end - 1, MAX_FIELD_NUMBER)};`);
+  }
+  body.push(...reservedNames(message.reservedName), ...extensionLines(message.extension, scope));
   return [`message ${message.name} {`, ...indent(body), "}"];
 }
 
-function rangeText(start: number, endExclusive: number): string {
-  const end = endExclusive - 1;
-  if (end === start) return `${start}`;
-  return `${start} to ${end >= MAX_FIELD_NUMBER ? "max" : end}`;
+function rangeText(first: number, last: number, max: number): string {
+  if (first === last) return `${first}`;
+  return `${first} to ${last >= max ? "max" : last}`;
+}
+
+function reservedNames(names: readonly string[]): string[] {
+  return names.length > 0 ? [`reserved ${names.map(quote).join(", ")};`] : [];
 }
 
 function fieldLine(
   field: FieldDescriptorProto,
-  explicit: boolean,
+  scope: Scope,
   maps: ReadonlyMap<string, DescriptorProto>,
 ): string {
-  const entry = maps.get(field.typeName);
-  if (entry) {
-    const [key, value] = entry.field;
-    if (key && value) return `map<${typeName(key)}, ${typeName(value)}> ${field.name} = ${field.number}${fieldOptions(field)};`;
-  }
+  const rest = `${field.name} = ${field.number}${bracketed(fieldOptions(field, scope))};`;
+  const [key, value] = maps.get(field.typeName)?.field ?? [];
+  if (key && value) return `map<${typeName(key)}, ${typeName(value)}> ${rest}`;
   let label = "";
   if (field.label === Label.REPEATED) label = "repeated ";
   else if (field.label === Label.REQUIRED) label = "required ";
-  else if (field.proto3Optional || (explicit && oneofOf(field) === undefined)) label = "optional ";
-  return `${label}${typeName(field)} ${field.name} = ${field.number}${fieldOptions(field)};`;
+  else if (field.proto3Optional || (scope.explicit && oneofOf(field) === undefined)) label = "optional ";
+  return `${label}${typeName(field)} ${rest}`;
 }
 
 // The index has a default of 0, so only presence tells whether the field is in a oneof.
@@ -141,45 +174,55 @@ function oneofOf(field: FieldDescriptorProto): number | undefined {
 }
 
 function typeName(field: FieldDescriptorProto): string {
+  if (field.type === Type.GROUP) throw new Error(`${field.name} is a proto2 group, which cannot be printed`);
   return SCALARS[field.type] ?? field.typeName;
 }
 
-function fieldOptions(field: FieldDescriptorProto): string {
+function fieldOptions(field: FieldDescriptorProto, { extensions }: Scope): string[] {
   const options: string[] = [];
-  if (field.defaultValue) {
-    const quoted = field.type === Type.STRING || field.type === Type.BYTES;
-    options.push(`default = ${quoted ? `"${field.defaultValue}"` : field.defaultValue}`);
+  if (isFieldSet(field, FieldDescriptorProtoSchema.field.defaultValue)) {
+    // The default of a bytes field is escaped already.
+    if (field.type === Type.STRING) options.push(`default = ${quote(field.defaultValue)}`);
+    else if (field.type === Type.BYTES) options.push(`default = "${field.defaultValue}"`);
+    else options.push(`default = ${field.defaultValue}`);
   }
-  if (field.options?.deprecated) options.push("deprecated = true");
-  if (field.options?.packed) options.push("packed = true");
-  return options.length > 0 ? ` [${options.join(", ")}]` : "";
+  const usual = field.name.replace(/_+(.?)/g, (_, letter: string) => letter.toUpperCase());
+  if (field.jsonName && field.jsonName !== usual && !field.extendee) {
+    options.push(`json_name = ${quote(field.jsonName)}`);
+  }
+  return [...options, ...optionTexts(FieldOptionsSchema, field.options, extensions)];
 }
 
-function extensionLines(extensions: readonly FieldDescriptorProto[], explicit: boolean): string[] {
+function extensionLines(extensions: readonly FieldDescriptorProto[], scope: Scope): string[] {
   const lines: string[] = [];
   for (const extendee of new Set(extensions.map((e) => e.extendee))) {
     const fields = extensions.filter((e) => e.extendee === extendee);
-    lines.push("", `extend ${extendee} {`, ...indent(fields.map((f) => fieldLine(f, explicit, new Map()))), "}");
+    lines.push("", `extend ${extendee} {`, ...indent(fields.map((f) => fieldLine(f, scope, new Map()))), "}");
   }
   return lines;
 }
 
-function enumLines(item: EnumDescriptorProto): string[] {
-  const body = item.value.map((v) => `${v.name} = ${v.number};`);
-  if (item.options?.allowAlias) body.unshift("option allow_alias = true;");
-  for (const range of item.reservedRange) {
-    body.push(range.end === range.start ? `reserved ${range.start};` : `reserved ${range.start} to ${range.end};`);
+function enumLines(item: EnumDescriptorProto, scope: Scope): string[] {
+  const body = optionLines(EnumOptionsSchema, item.options, scope);
+  for (const { name, number, options } of item.value) {
+    const texts = optionTexts(EnumValueOptionsSchema, options, scope.extensions);
+    body.push(`${name} = ${number}${bracketed(texts)};`);
   }
-  if (item.reservedName.length > 0) body.push(`reserved ${item.reservedName.map((n) => `"${n}"`).join(", ")};`);
-  return [`enum ${item.name} {`, ...indent(body), "}"];
+  for (const { start, end } of item.reservedRange)
+    body.push(`reserved ${rangeText(start, end, MAX_ENUM_NUMBER)};`);
+  return [`enum ${item.name} {`, ...indent([...body, ...reservedNames(item.reservedName)]), "}"];
 }
 
-function serviceLines(service: ServiceDescriptorProto): string[] {
-  const body = service.method.map((m) => {
-    const input = `${m.clientStreaming ? "stream " : ""}${m.inputType}`;
-    const output = `${m.serverStreaming ? "stream " : ""}${m.outputType}`;
-    return `rpc ${m.name}(${input}) returns (${output});`;
-  });
+function serviceLines(service: ServiceDescriptorProto, scope: Scope): string[] {
+  const body = optionLines(ServiceOptionsSchema, service.options, scope);
+  for (const method of service.method) {
+    const input = `${method.clientStreaming ? "stream " : ""}${method.inputType}`;
+    const output = `${method.serverStreaming ? "stream " : ""}${method.outputType}`;
+    const head = `rpc ${method.name}(${input}) returns (${output})`;
+    const options = optionLines(MethodOptionsSchema, method.options, scope);
+    if (options.length > 0) body.push(`${head} {`, ...indent(options), "}");
+    else body.push(`${head};`);
+  }
   return [`service ${service.name} {`, ...indent(body), "}"];
 }
 

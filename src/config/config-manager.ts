@@ -50,14 +50,24 @@ export class ConfigManager {
   }
 
   /** The document of one system. Throws UNKNOWN_SYSTEM, UNKNOWN_VERSION, UNKNOWN_SERVICE, NOT_DECLARED. */
-  getMessagingConfig(request: VersionQuery & Pick<GetMessagingConfigRequest, "system">): GetMessagingConfigResponse {
+  getMessagingConfig(
+    request: VersionQuery & Pick<GetMessagingConfigRequest, "system">,
+  ): GetMessagingConfigResponse {
     const system = SYSTEMS.find((name) => name === request.system);
     if (!system) throw unknownName("UNKNOWN_SYSTEM", "system", request.system, SYSTEMS);
     const version = this.#resolve(request);
-    return this.#answer(`config ${version.name} ${system}`, GetMessagingConfigResponseSchema, version, () => ({
-      system,
-      config: { case: system, value: declared(version, system).message } as GetMessagingConfigResponse["config"],
-    }));
+    return this.#answer(
+      `config ${version.name} ${system}`,
+      GetMessagingConfigResponseSchema,
+      version,
+      () => ({
+        system,
+        config: {
+          case: system,
+          value: declared(version, system).message,
+        } as GetMessagingConfigResponse["config"],
+      }),
+    );
   }
 
   /** NATS subjects of one domain or all. Throws UNKNOWN_DOMAIN, UNKNOWN_VERSION, UNKNOWN_SERVICE, NOT_DECLARED. */
@@ -133,7 +143,10 @@ export class ConfigManager {
   }
 }
 
-function declared<Name extends System>(version: VersionDocuments, system: Name): NonNullable<VersionDocuments[Name]> {
+function declared<Name extends System>(
+  version: VersionDocuments,
+  system: Name,
+): NonNullable<VersionDocuments[Name]> {
   const doc: Doc<unknown> | undefined = version[system];
   if (!doc) {
     throw new HubError("NOT_DECLARED", `version "${version.name}" declares no ${system}`, {
@@ -160,7 +173,10 @@ function withHeader<Desc extends DescMessage, Answer>(
   content: MessageInitShape<Desc>,
 ): Answer {
   const answer = create(schema, content) as { header?: ConfigHeader };
-  const hash = createHash("sha256").update(version).update("\0").update(toBinary(schema, answer as never));
+  const hash = createHash("sha256")
+    .update(version)
+    .update("\0")
+    .update(toBinary(schema, answer as never));
   const etag = hash.digest("base64url").slice(0, 22);
   const { epoch, revision } = snapshot;
   answer.header = create(ConfigHeaderSchema, { epoch, revision, version, etag });

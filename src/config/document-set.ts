@@ -60,7 +60,11 @@ export const SETTINGS_FILE = "hub.yaml";
 
 /** Whether a file of the configuration directory is a document. */
 export function isDocument(file: string): boolean {
-  return VERSIONED.test(file) || file === "flags.json" || /^(infrastructure|compliance|data-routes)\.yaml$/.test(file);
+  return (
+    VERSIONED.test(file) ||
+    file === "flags.json" ||
+    /^(infrastructure|compliance|data-routes)\.yaml$/.test(file)
+  );
 }
 
 /** Reads every document; what is wrong with the text or the form of one goes to the report. */

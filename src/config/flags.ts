@@ -67,12 +67,22 @@ function checkVersionFlag(
   const at: Path = ["flags", VERSION_FLAG];
   const flag = get(get(flags.value, "flags"), VERSION_FLAG);
   if (!isRecord(flag)) {
-    check.fail("flags.flag", ["flags"], `the flag "${VERSION_FLAG}" is missing`, "add it, with a variant per version");
+    check.fail(
+      "flags.flag",
+      ["flags"],
+      `the flag "${VERSION_FLAG}" is missing`,
+      "add it, with a variant per version",
+    );
     return undefined;
   }
   const variants = get(flag, "variants");
   if (!isRecord(variants) || Object.keys(variants).length === 0) {
-    check.fail("flags.variants", [...at, "variants"], "the flag has no variants", "add a variant per version");
+    check.fail(
+      "flags.variants",
+      [...at, "variants"],
+      "the flag has no variants",
+      "add a variant per version",
+    );
     return undefined;
   }
   for (const [variant, version] of Object.entries(variants)) {
@@ -86,7 +96,12 @@ function checkVersionFlag(
   }
   const state = get(flag, "state");
   if (state !== "ENABLED" && state !== "DISABLED") {
-    check.fail("flags.state", [...at, "state"], `${JSON.stringify(state)} is not a state`, 'write "ENABLED" or "DISABLED"');
+    check.fail(
+      "flags.state",
+      [...at, "state"],
+      `${JSON.stringify(state)} is not a state`,
+      'write "ENABLED" or "DISABLED"',
+    );
   }
   const defaultVariant = get(flag, "defaultVariant");
   const version = typeof defaultVariant === "string" ? get(variants, defaultVariant) : undefined;

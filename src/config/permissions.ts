@@ -26,14 +26,19 @@ export function decidePermission(
 ): PermissionAnswer {
   const fault = subjectFault(subject);
   if (fault) {
-    throw new HubError("INVALID_SUBJECT", `subject: "${subject}" ${fault}`, { metadata: { field: "subject", fault } });
+    throw new HubError("INVALID_SUBJECT", `subject: "${subject}" ${fault}`, {
+      metadata: { field: "subject", fault },
+    });
   }
   if (action === "publish" && hasWildcard(subject)) {
     const message = `subject: "${subject}" has a wildcard; a publish names one subject`;
-    throw new HubError("INVALID_SUBJECT", message, { metadata: { field: "subject", fault: "has a wildcard" } });
+    throw new HubError("INVALID_SUBJECT", message, {
+      metadata: { field: "subject", fault: "has a wildcard" },
+    });
   }
   const at = `permissions.${service}`;
-  if (!permissions) return { allowed: false, rule: `${at} is not declared: nothing is allowed`, withheld: [] };
+  if (!permissions)
+    return { allowed: false, rule: `${at} is not declared: nothing is allowed`, withheld: [] };
   const allow = action === "publish" ? permissions.publish : permissions.subscribe;
   const deny = action === "publish" ? permissions.denyPublish : permissions.denySubscribe;
   const denial = deny.find((rule) => contains(rule, subject));

@@ -90,7 +90,11 @@ function tokenSet(token: string, sets: ReadonlyMap<string, TokenSet>): TokenSet 
 }
 
 /** Whether a subject without wildcards is one of a pattern's. */
-export function matchesPattern(pattern: string, subject: string, sets: ReadonlyMap<string, TokenSet>): boolean {
+export function matchesPattern(
+  pattern: string,
+  subject: string,
+  sets: ReadonlyMap<string, TokenSet>,
+): boolean {
   const a = pattern.split(".");
   const b = subject.split(".");
   return a.length === b.length && a.every((token, index) => admits(tokenSet(token, sets), b[index] ?? ""));
@@ -100,7 +104,9 @@ export function matchesPattern(pattern: string, subject: string, sets: ReadonlyM
 export function patternsCollide(first: string, second: string, sets: ReadonlyMap<string, TokenSet>): boolean {
   const a = first.split(".");
   const b = second.split(".");
-  return a.length === b.length && a.every((token, i) => meet(tokenSet(token, sets), tokenSet(b[i] ?? "", sets)));
+  return (
+    a.length === b.length && a.every((token, i) => meet(tokenSet(token, sets), tokenSet(b[i] ?? "", sets)))
+  );
 }
 
 function meet(a: TokenSet, b: TokenSet): boolean {

@@ -81,7 +81,10 @@ class Reader {
       }
       case "map": {
         if (!isObject(value)) return this.wrongType(path, "an object", value);
-        const entries = Object.entries(value).map(([key, item]) => [key, this.item(field, item, [...path, key])]);
+        const entries = Object.entries(value).map(([key, item]) => [
+          key,
+          this.item(field, item, [...path, key]),
+        ]);
         return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
       }
       case "enum":
@@ -96,8 +99,10 @@ class Reader {
   }
 
   scalar(type: ScalarType, value: unknown, path: Path): unknown {
-    if (type === ScalarType.STRING) return typeof value === "string" ? value : this.wrongType(path, "a string", value);
-    if (type === ScalarType.BOOL) return typeof value === "boolean" ? value : this.wrongType(path, "true or false", value);
+    if (type === ScalarType.STRING)
+      return typeof value === "string" ? value : this.wrongType(path, "a string", value);
+    if (type === ScalarType.BOOL)
+      return typeof value === "boolean" ? value : this.wrongType(path, "true or false", value);
     if (typeof value !== "number") return this.wrongType(path, "a number", value);
     if (type === ScalarType.DOUBLE || type === ScalarType.FLOAT) return value;
     const wide = type === ScalarType.INT64 || type === ScalarType.UINT64;
@@ -116,7 +121,8 @@ class Reader {
   }
 
   wrongType(path: Path, expected: string, value: unknown): undefined {
-    const found = value === null ? "null" : Array.isArray(value) ? "a list" : `${typeof value} ${brief(value)}`;
+    const found =
+      value === null ? "null" : Array.isArray(value) ? "a list" : `${typeof value} ${brief(value)}`;
     return this.fault("document.type", path, `expected ${expected}, found ${found}`, `write ${expected}`);
   }
 
@@ -139,7 +145,15 @@ class Reader {
     const text = formatPath(path);
     this.#faulty.add(text);
     const { file } = this.#parsed;
-    this.#report.add({ severity: "FAIL", rule, file, path: text, line: this.#parsed.lineOf(path), message, remedy });
+    this.#report.add({
+      severity: "FAIL",
+      rule,
+      file,
+      path: text,
+      line: this.#parsed.lineOf(path),
+      message,
+      remedy,
+    });
     return undefined;
   }
 }

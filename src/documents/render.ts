@@ -12,20 +12,20 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  */
 export function renderMessage(schema: DescMessage, message: Message): Json {
   const whole = transparentField(schema);
-  if (whole) return renderField(whole, valueOf(message, whole));
+  if (whole) return renderField(whole, fieldValue(message, whole));
   const result: { [key: string]: Json } = Object.create(null);
   for (const field of schema.fields) {
     if (field.presence !== IMPLICIT && field.fieldKind !== "list" && field.fieldKind !== "map") {
       if (!isFieldSet(message, field)) continue;
     }
-    result[field.name] = renderField(field, valueOf(message, field));
+    result[field.name] = renderField(field, fieldValue(message, field));
   }
   return result;
 }
 
 const IMPLICIT = 2; // FeatureSet.FieldPresence.IMPLICIT
 
-function valueOf(message: Message, field: DescField): unknown {
+function fieldValue(message: Message, field: DescField): unknown {
   const record = message as unknown as Record<string, unknown>;
   if (field.oneof) {
     const group = record[field.oneof.localName] as { case?: string; value?: unknown } | undefined;

@@ -1,5 +1,12 @@
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
-import { isCollection, isPair, isScalar, LineCounter, parseDocument, type Document as YamlDocument } from "yaml";
+import {
+  isCollection,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  type Document as YamlDocument,
+} from "yaml";
 import { formatPath, type Path, type Report } from "./findings.ts";
 
 /** A document's text, read as plain values, which still knows the line of each. */

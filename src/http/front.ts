@@ -30,7 +30,8 @@ export function createFront(serve: Handler, origins: readonly string[], logger: 
 function requestFault(request: Request): string | undefined {
   const authority = request.authority || request.headers.host;
   if (!authority) return "the request names no host; send a Host header";
-  if (!/^[\w.:[\]%~-]+$/.test(authority) || !URL.canParse(`http://${authority}`)) return "the request's host is malformed";
+  if (!/^[\w.:[\]%~-]+$/.test(authority) || !URL.canParse(`http://${authority}`))
+    return "the request's host is malformed";
   if (!request.url?.startsWith("/") || !URL.canParse(request.url, `http://${authority}`)) {
     return "the request's path is malformed";
   }
@@ -44,7 +45,8 @@ function answerPreflight(request: Request, response: Response, origins: readonly
   if (!origins.includes(origin)) return false;
   response.setHeader("access-control-allow-origin", origin);
   response.setHeader("access-control-expose-headers", CORS_EXPOSED);
-  if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] === undefined) return false;
+  if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] === undefined)
+    return false;
   response.setHeader("access-control-allow-methods", CORS_METHODS);
   response.setHeader("access-control-allow-headers", CORS_HEADERS);
   response.setHeader("access-control-max-age", "7200");

@@ -20,7 +20,11 @@ export interface IdentityGate {
 export type Need = { readonly scope: string } | "public" | "undeclared";
 
 /** A caller without any right, for public calls. */
-export const NOBODY: Caller = Object.freeze({ subject: "anonymous", scopes: new Set<string>(), userId: undefined });
+export const NOBODY: Caller = Object.freeze({
+  subject: "anonymous",
+  scopes: new Set<string>(),
+  userId: undefined,
+});
 
 /** The gate of `auth: none`: everyone may do everything. */
 export const openGate: IdentityGate = {
@@ -32,16 +36,24 @@ const EVERYBODY: Caller = Object.freeze({ subject: "anonymous", scopes: new Set(
  * Lets a call through the gate. Throws SCOPE_UNDECLARED for a call that names no scope, SCOPE_MISSING for a
  * caller without the scope, and what the gate throws.
  */
-export async function admit(gate: IdentityGate, need: Need, authorization: string | undefined): Promise<Caller> {
+export async function admit(
+  gate: IdentityGate,
+  need: Need,
+  authorization: string | undefined,
+): Promise<Caller> {
   if (need === "public") return NOBODY;
   const caller = await gate.identify(authorization);
   if (need === "undeclared") {
     throw new HubError("SCOPE_UNDECLARED", "this call names no scope, so no one may make it");
   }
   if (!caller.scopes.has(need.scope) && !caller.scopes.has("*")) {
-    throw new HubError("SCOPE_MISSING", `the token lacks the scope "${need.scope}"; ask for a token that has it`, {
-      metadata: { scope: need.scope },
-    });
+    throw new HubError(
+      "SCOPE_MISSING",
+      `the token lacks the scope "${need.scope}"; ask for a token that has it`,
+      {
+        metadata: { scope: need.scope },
+      },
+    );
   }
   return caller;
 }

@@ -1,5 +1,12 @@
 import { createHash } from "node:crypto";
-import { createLocalJWKSet, createRemoteJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from "jose";
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  jwtVerify,
+} from "jose";
 import { HubError } from "../errors.ts";
 import type { Caller, IdentityGate } from "./identity.ts";
 
@@ -68,7 +75,10 @@ export function createJwtGate(keys: Keys, rules: JwtRules, now: () => number = D
 
 function bearerToken(authorization: string | undefined): string {
   if (!authorization) {
-    throw new HubError("TOKEN_MISSING", 'this call needs a token; send it as "authorization: Bearer <token>"');
+    throw new HubError(
+      "TOKEN_MISSING",
+      'this call needs a token; send it as "authorization: Bearer <token>"',
+    );
   }
   const token = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization)?.[1];
   if (!token || token.length > TOKEN_MAX_LENGTH) {
@@ -100,10 +110,18 @@ function refusal(error: unknown): HubError {
     return new HubError("TOKEN_INVALID", message, { cause: error, metadata: { claim: error.claim } });
   }
   if (error instanceof errors.JOSEAlgNotAllowed) {
-    return new HubError("TOKEN_INVALID", "the token is signed with an algorithm that is not accepted", { cause: error });
+    return new HubError("TOKEN_INVALID", "the token is signed with an algorithm that is not accepted", {
+      cause: error,
+    });
   }
-  if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError) || error.code === "ERR_JOSE_GENERIC") {
-    return new HubError("KEYS_UNAVAILABLE", "the keys to check tokens with cannot be had now; try again", { cause: error });
+  if (
+    error instanceof errors.JWKSTimeout ||
+    !(error instanceof errors.JOSEError) ||
+    error.code === "ERR_JOSE_GENERIC"
+  ) {
+    return new HubError("KEYS_UNAVAILABLE", "the keys to check tokens with cannot be had now; try again", {
+      cause: error,
+    });
   }
   return new HubError("TOKEN_INVALID", "the token could not be verified", { cause: error });
 }

@@ -58,7 +58,9 @@ export async function listen(
     session.once("close", () => sessions.delete(session));
     guardSession(session, limits);
   };
-  const server = tls ? secureServer(tls, handler, limits, onSession) : plainServer(handler, limits, onSession);
+  const server = tls
+    ? secureServer(tls, handler, limits, onSession)
+    : plainServer(handler, limits, onSession);
   const admission = new ConnectionLimits(limits.connections, limits.connectionsPerAddress);
   // Before any other listener sees the socket.
   server.prependListener("connection", (socket: Socket) => {

@@ -26,7 +26,12 @@ const READ: Need = { scope: "config:read" };
 type Fields = { [key: string]: Json };
 
 /** Every REST route by its path. The shapes are a promise to old services: see the README. */
-export function restRoutes({ config, metrics, ready, metricsNeed }: RestOptions): ReadonlyMap<string, RestRoute> {
+export function restRoutes({
+  config,
+  metrics,
+  ready,
+  metricsNeed,
+}: RestOptions): ReadonlyMap<string, RestRoute> {
   const routes = new Map<string, RestRoute>([
     [
       "/api/config/messaging/nats/subjects",
@@ -59,7 +64,10 @@ export function restRoutes({ config, metrics, ready, metricsNeed }: RestOptions)
         parameters: ["version", "service"],
         answer: (query) => {
           const answer = config.getKafkaConsumerGroups(request(query));
-          const { consumer_groups = {} } = renderMessage(GetKafkaConsumerGroupsResponseSchema, answer) as Fields;
+          const { consumer_groups = {} } = renderMessage(
+            GetKafkaConsumerGroupsResponseSchema,
+            answer,
+          ) as Fields;
           return { json: { status: "success", consumer_groups } };
         },
       },
@@ -70,7 +78,8 @@ export function restRoutes({ config, metrics, ready, metricsNeed }: RestOptions)
       {
         need: "public",
         parameters: [],
-        answer: () => (ready() ? { json: { status: "ready" } } : { status: 503, json: { status: "not ready" } }),
+        answer: () =>
+          ready() ? { json: { status: "ready" } } : { status: 503, json: { status: "not ready" } },
       },
     ],
     [

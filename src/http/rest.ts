@@ -70,7 +70,12 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
       });
   };
 
-  async function answer(request: Request, path: string, route: RestRoute | undefined, gate: IdentityGate): Promise<Reply> {
+  async function answer(
+    request: Request,
+    path: string,
+    route: RestRoute | undefined,
+    gate: IdentityGate,
+  ): Promise<Reply> {
     if (!route) {
       const remedy = "RPCs are POST /<package>.<Service>/<Method>";
       throw unknownName("UNKNOWN_ROUTE", "path", path, routes.keys(), remedy);
@@ -80,7 +85,8 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
     }
     await admit(gate, route.need, header(request, "authorization"));
     const content = await route.answer(queryOf(request, route.parameters));
-    if ("text" in content) return { status: content.status ?? 200, contentType: content.contentType, body: content.text };
+    if ("text" in content)
+      return { status: content.status ?? 200, contentType: content.contentType, body: content.text };
     const body = `${JSON.stringify(content.json)}\n`;
     return { status: content.status ?? 200, contentType: "application/json; charset=utf-8", body };
   }
@@ -92,11 +98,17 @@ function queryOf(request: Request, known: readonly string[]): Record<string, str
   const query = (request.url ?? "").split("?").slice(1).join("?");
   for (const [name, value] of new URLSearchParams(query)) {
     if (!known.includes(name)) {
-      throw new HubError("INVALID_REQUEST", `"${name.slice(0, 64)}" is not a parameter; use: ${known.join(", ") || "none"}`);
+      throw new HubError(
+        "INVALID_REQUEST",
+        `"${name.slice(0, 64)}" is not a parameter; use: ${known.join(", ") || "none"}`,
+      );
     }
     if (values[name] !== "") throw new HubError("INVALID_REQUEST", `${name}: is given twice; give it once`);
     if (value.length > 128 || /\p{Cc}/u.test(value)) {
-      throw new HubError("INVALID_REQUEST", `${name}: must be at most 128 characters, none of them a control character`);
+      throw new HubError(
+        "INVALID_REQUEST",
+        `${name}: must be at most 128 characters, none of them a control character`,
+      );
     }
     values[name] = value;
   }
@@ -107,12 +119,16 @@ function failure(error: unknown, requestId: string, path: string, logger: Logger
   let known = error;
   if (!(known instanceof HubError)) {
     logger.error({ err: error, requestId, path }, "call failed in the hub");
-    known = new HubError("INTERNAL", `something went wrong in the hub; its log tells more under request ${requestId}`);
+    known = new HubError(
+      "INTERNAL",
+      `something went wrong in the hub; its log tells more under request ${requestId}`,
+    );
   }
   const { reason, message } = known as HubError;
   const status = STATUS_OF[reason];
   const headers: Record<string, string> = { "cache-control": "no-store" };
-  if (status === 401) headers["www-authenticate"] = reason === "TOKEN_MISSING" ? "Bearer" : 'Bearer error="invalid_token"';
+  if (status === 401)
+    headers["www-authenticate"] = reason === "TOKEN_MISSING" ? "Bearer" : 'Bearer error="invalid_token"';
   if (status === 405) headers.allow = "GET, HEAD";
   const body = `${JSON.stringify({ status: "error", error: message, reason, request_id: requestId })}\n`;
   return { status, contentType: "application/json; charset=utf-8", body, headers };
@@ -145,7 +161,9 @@ function write(request: Request, response: Response, reply: Reply, requestId: st
 // RFC 9110, 13.1.2: "*", or a list of tags; a weak tag compares as a strong one.
 function matches(condition: string | undefined, etag: string): boolean {
   if (condition === undefined) return false;
-  return condition.trim() === "*" || condition.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+  return (
+    condition.trim() === "*" || condition.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag)
+  );
 }
 
 function header(request: Request, name: string): string | undefined {

@@ -42,7 +42,10 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
     }
   });
   const stopPings = keepAlive(session, limits);
-  const age = limits.connectionAgeMs > 0 ? setTimeout(() => session.close(), jitter(limits.connectionAgeMs, 0.1)) : undefined;
+  const age =
+    limits.connectionAgeMs > 0
+      ? setTimeout(() => session.close(), jitter(limits.connectionAgeMs, 0.1))
+      : undefined;
   session.once("close", () => {
     clearTimeout(idle);
     clearTimeout(age);
@@ -67,7 +70,10 @@ function limitBody(stream: ServerHttp2Stream, timeoutMs: number): void {
 function remoteHasEnded(stream: ServerHttp2Stream): boolean {
   if (stream.destroyed || stream.readableEnded) return true;
   const { state } = stream.state;
-  return state === constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE || state === constants.NGHTTP2_STREAM_STATE_CLOSED;
+  return (
+    state === constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE ||
+    state === constants.NGHTTP2_STREAM_STATE_CLOSED
+  );
 }
 
 function keepAlive(session: ServerHttp2Session, limits: SessionLimits): () => void {

@@ -37,12 +37,18 @@ export function toConnectError(error: unknown, requestId: string): ConnectError 
   const known =
     error instanceof HubError
       ? error
-      : new HubError("INTERNAL", `something went wrong in the hub; its log tells more under request ${requestId}`, {
-          metadata: { requestId },
-        });
+      : new HubError(
+          "INTERNAL",
+          `something went wrong in the hub; its log tells more under request ${requestId}`,
+          {
+            metadata: { requestId },
+          },
+        );
   const { reason, metadata, message } = known;
   const info = create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata });
-  const mapped = new ConnectError(message, CODE_OF[reason], undefined, [{ desc: ErrorInfoSchema, value: info }]);
+  const mapped = new ConnectError(message, CODE_OF[reason], undefined, [
+    { desc: ErrorInfoSchema, value: info },
+  ]);
   mapped.cause = error;
   return mapped;
 }

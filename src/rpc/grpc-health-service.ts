@@ -1,5 +1,8 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import { type Health, HealthCheckResponse_ServingStatus as Wire } from "../../gen/grpc/health/v1/health_pb.ts";
+import {
+  type Health,
+  HealthCheckResponse_ServingStatus as Wire,
+} from "../../gen/grpc/health/v1/health_pb.ts";
 import type { ServingStatus } from "./serving-status.ts";
 
 /** grpc.health.v1, as github.com/grpc/grpc doc/health-checking.md describes it. */

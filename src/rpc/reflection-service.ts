@@ -1,7 +1,17 @@
-import { createRegistry, type DescExtension, type DescFile, type DescService, type Registry, toBinary } from "@bufbuild/protobuf";
+import {
+  createRegistry,
+  type DescExtension,
+  type DescFile,
+  type DescService,
+  type Registry,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ServiceImpl } from "@connectrpc/connect";
-import type { ServerReflection, ServerReflectionRequest } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import type {
+  ServerReflection,
+  ServerReflectionRequest,
+} from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 
 interface Known {
   readonly services: readonly DescService[];
@@ -37,7 +47,9 @@ function withImports(roots: Iterable<DescFile>): Map<string, DescFile> {
 function answer({ messageRequest: asked }: ServerReflectionRequest, { services, files, types }: Known) {
   switch (asked.case) {
     case "listServices": {
-      const service = services.map(({ typeName: name }) => ({ name })).sort((a, b) => a.name.localeCompare(b.name));
+      const service = services
+        .map(({ typeName: name }) => ({ name }))
+        .sort((a, b) => a.name.localeCompare(b.name));
       return { case: "listServicesResponse", value: { service } } as const;
     }
     case "fileByFilename":
@@ -68,14 +80,17 @@ function fileOfSymbol(symbol: string, types: Registry): DescFile | undefined {
   if (dot === -1) return undefined;
   const parent = types.get(symbol.slice(0, dot));
   const name = symbol.slice(dot + 1);
-  if (parent?.kind === "service") return parent.methods.some((m) => m.name === name) ? parent.file : undefined;
+  if (parent?.kind === "service")
+    return parent.methods.some((m) => m.name === name) ? parent.file : undefined;
   if (parent?.kind === "message") return parent.fields.some((f) => f.name === name) ? parent.file : undefined;
   if (parent?.kind === "enum") return parent.values.some((v) => v.name === name) ? parent.file : undefined;
   return undefined;
 }
 
 function extensionsOf(typeName: string, types: Registry): DescExtension[] {
-  return [...types].filter((type) => type.kind === "extension").filter((type) => type.extendee.typeName === typeName);
+  return [...types]
+    .filter((type) => type.kind === "extension")
+    .filter((type) => type.extendee.typeName === typeName);
 }
 
 // The file and all that it imports: a client needs no second question.

@@ -1,6 +1,10 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
-import { compressionGzip, type ConnectNodeAdapterOptions, connectNodeAdapter } from "@connectrpc/connect-node";
+import {
+  type ConnectNodeAdapterOptions,
+  compressionGzip,
+  connectNodeAdapter,
+} from "@connectrpc/connect-node";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -88,7 +92,12 @@ export function createRpcHandler(options: RpcOptions): Handler {
   }) as Handler;
 }
 
-function requestGate({ gate, needOf, logger, metrics }: RpcOptions): (context: HandlerContext) => Promise<void> {
+function requestGate({
+  gate,
+  needOf,
+  logger,
+  metrics,
+}: RpcOptions): (context: HandlerContext) => Promise<void> {
   return async (context) => {
     const requestId = requestIdOf(context.requestHeader.get("x-request-id"));
     context.values.set(requestIdKey, requestId);

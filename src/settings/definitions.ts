@@ -53,7 +53,13 @@ function oneOf<const Value extends string>(...values: Value[]): Read<Value> {
 
 function list(check: (item: string) => boolean, expected: string): Read<readonly string[]> {
   return (value) => {
-    const items = typeof value === "string" ? value.split(",").map((item) => item.trim()).filter(Boolean) : value;
+    const items =
+      typeof value === "string"
+        ? value
+            .split(",")
+            .map((item) => item.trim())
+            .filter(Boolean)
+        : value;
     if (!Array.isArray(items) || !items.every((item) => typeof item === "string" && check(item))) {
       return new Fault(expected);
     }
@@ -62,7 +68,19 @@ function list(check: (item: string) => boolean, expected: string): Read<readonly
 }
 
 // Symmetric algorithms are left out on purpose: with them, whoever can check a token can make one.
-const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+const ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
 
 function isOrigin(value: string): boolean {
   return URL.canParse(value) && new URL(value).origin === value;
@@ -76,15 +94,30 @@ export const DEFINITIONS = {
   port: define("listen.port", "HUB_PORT", 7000, whole(0, 65_535)),
   tlsCert: define("listen.tls.cert", "HUB_TLS_CERT", "", text()),
   tlsKey: define("listen.tls.key", "HUB_TLS_KEY", "", text()),
-  corsOrigins: define("listen.cors_origins", "HUB_CORS_ORIGINS", [], list(isOrigin, 'a list of origins such as "https://console.example.com"')),
-  logLevel: define("log_level", "HUB_LOG_LEVEL", "info", oneOf("trace", "debug", "info", "warn", "error", "silent")),
+  corsOrigins: define(
+    "listen.cors_origins",
+    "HUB_CORS_ORIGINS",
+    [],
+    list(isOrigin, 'a list of origins such as "https://console.example.com"'),
+  ),
+  logLevel: define(
+    "log_level",
+    "HUB_LOG_LEVEL",
+    "info",
+    oneOf("trace", "debug", "info", "warn", "error", "silent"),
+  ),
 
   auth: define("auth.mode", "HUB_AUTH", "none", oneOf("none", "jwt")),
   authNoneOffLoopback: define("auth.none_off_loopback", "HUB_AUTH_NONE_OFF_LOOPBACK", false, flag()),
   jwtJwks: define("auth.jwt.jwks", "HUB_JWT_JWKS", "", text()),
   jwtIssuer: define("auth.jwt.issuer", "HUB_JWT_ISSUER", "", text()),
   jwtAudience: define("auth.jwt.audience", "HUB_JWT_AUDIENCE", "", text()),
-  jwtAlgorithms: define("auth.jwt.algorithms", undefined, ["RS256", "PS256", "ES256", "EdDSA"], list((item) => ALGORITHMS.includes(item), `a list of: ${ALGORITHMS.join(", ")}`)),
+  jwtAlgorithms: define(
+    "auth.jwt.algorithms",
+    undefined,
+    ["RS256", "PS256", "ES256", "EdDSA"],
+    list((item) => ALGORITHMS.includes(item), `a list of: ${ALGORITHMS.join(", ")}`),
+  ),
   jwtClockToleranceMs: define("auth.jwt.clock_tolerance_ms", undefined, 30_000, whole(0, 60_000)),
   jwtCacheEntries: define("auth.jwt.cache_entries", undefined, 10_000, whole(1, 1_000_000)),
   publicHealth: define("auth.public.health", undefined, true, flag()),
@@ -107,6 +140,11 @@ export const DEFINITIONS = {
   shutdownGraceMs: define("limits.shutdown_grace_ms", undefined, 10_000, whole(0, 600_000)),
 };
 
-function define<Value>(key: string, env: string | undefined, fallback: Value, read: Read<Value>): Definition<Value> {
+function define<Value>(
+  key: string,
+  env: string | undefined,
+  fallback: Value,
+  read: Read<Value>,
+): Definition<Value> {
   return env === undefined ? { key, fallback, read } : { key, env, fallback, read };
 }

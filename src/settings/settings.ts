@@ -29,7 +29,10 @@ const SETTINGS_FILE = "hub.yaml";
 export const processEnv: Sources["env"] = process.env;
 
 /** Reads all settings. With any fault in the findings, `settings` must not be used and is undefined. */
-export function loadSettings(sources: Sources): { settings: Settings | undefined; findings: readonly Finding[] } {
+export function loadSettings(sources: Sources): {
+  settings: Settings | undefined;
+  findings: readonly Finding[];
+} {
   const report = new Report();
   const configDir = resolve(
     sources.flags.get("config-dir") ??
@@ -86,9 +89,15 @@ function walk(
   if (name !== undefined) {
     set(values, name, value, (expected) => fault(report, at, `expected ${expected}`, `write ${expected}`));
   } else if (path.length > 0 && ![...byKey.keys()].some((known) => known.startsWith(`${key}.`))) {
-    fault(report, at, `"${key}" is not a setting`, `remove it, or use one of: ${[...byKey.keys()].join(", ")}`);
+    fault(
+      report,
+      at,
+      `"${key}" is not a setting`,
+      `remove it, or use one of: ${[...byKey.keys()].join(", ")}`,
+    );
   } else if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    for (const [step, item] of Object.entries(value)) walk(parsed, item, [...path, step], byKey, values, report);
+    for (const [step, item] of Object.entries(value))
+      walk(parsed, item, [...path, step], byKey, values, report);
   } else if (value !== null) {
     fault(report, at, "expected a group of settings", "write the settings of this group below it");
   }
@@ -126,7 +135,12 @@ function set(values: Values, name: string, value: unknown, onFault: (expected: s
 function checkTogether(values: Values, report: Report): void {
   const at = (path: string) => ({ file: SETTINGS_FILE, path, line: 1 });
   if ((values.tlsCert === "") !== (values.tlsKey === "")) {
-    fault(report, at("listen.tls"), "a certificate needs its key and a key its certificate", "set HUB_TLS_CERT and HUB_TLS_KEY, or neither");
+    fault(
+      report,
+      at("listen.tls"),
+      "a certificate needs its key and a key its certificate",
+      "set HUB_TLS_CERT and HUB_TLS_KEY, or neither",
+    );
   }
   if (values.auth === "none" && !isLoopback(values.host) && !values.authNoneOffLoopback) {
     fault(
@@ -149,6 +163,11 @@ function checkTogether(values: Values, report: Report): void {
   }
 }
 
-function fault(report: Report, at: Pick<Finding, "file" | "path" | "line">, message: string, remedy: string): void {
+function fault(
+  report: Report,
+  at: Pick<Finding, "file" | "path" | "line">,
+  message: string,
+  remedy: string,
+): void {
   report.add({ severity: "FAIL", rule: "settings", ...at, message, remedy });
 }

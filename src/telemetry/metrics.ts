@@ -24,7 +24,12 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const rpc = ["grpc_service", "grpc_method"];
-  const started = new Counter({ name: "grpc_server_started_total", help: "RPCs begun.", labelNames: rpc, registers });
+  const started = new Counter({
+    name: "grpc_server_started_total",
+    help: "RPCs begun.",
+    labelNames: rpc,
+    registers,
+  });
   const handled = new Counter({
     name: "grpc_server_handled_total",
     help: "RPCs ended, by code.",

@@ -52,7 +52,9 @@ export function checkCompliance(set: DocumentSet, report: Report): void {
 /** The highest floor that holds for a topic, with its rule's name. */
 export function floorOf(set: DocumentSet, topic: string): { rule: string; floorMs: bigint } | undefined {
   let highest: { rule: string; floorMs: bigint } | undefined;
-  for (const [rule, { retentionFloorMs: floorMs, topics }] of Object.entries(set.compliance?.message.rules ?? {})) {
+  for (const [rule, { retentionFloorMs: floorMs, topics }] of Object.entries(
+    set.compliance?.message.rules ?? {},
+  )) {
     if (topics.includes(topic) && (!highest || floorMs > highest.floorMs)) highest = { rule, floorMs };
   }
   return highest;
@@ -71,7 +73,12 @@ function checkTopicFloors(set: DocumentSet, report: Report): void {
   }
 }
 
-function checkFloor(check: Checker, path: string[], topic: KafkaTopic, floor: { rule: string; floorMs: bigint }): void {
+function checkFloor(
+  check: Checker,
+  path: string[],
+  topic: KafkaTopic,
+  floor: { rule: string; floorMs: bigint },
+): void {
   const { rule, floorMs } = floor;
   if (topic.retentionMs !== -1n && topic.retentionMs < floorMs) {
     check.fail(

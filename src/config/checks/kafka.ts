@@ -6,7 +6,12 @@ import { Checker, listNames } from "./check.ts";
 const LEGAL_TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 
 // Kafka's own topics, which no document may declare.
-const INTERNAL = new Set(["__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"]);
+const INTERNAL = new Set([
+  "__consumer_offsets",
+  "__transaction_state",
+  "__share_group_state",
+  "__cluster_metadata",
+]);
 
 /** Topics and consumer groups: legal names, no two for one topic, settings that agree, groups that read what is. */
 export function checkKafka(doc: Doc<KafkaConfig>, report: Report): void {
@@ -60,7 +65,11 @@ function checkName(check: Checker, path: string[], name: string): void {
 
 function checkTopic(check: Checker, path: string[], topic: KafkaTopic): void {
   const { replicationFactor, minInsyncReplicas, retentionMs, cleanupPolicy } = topic;
-  if (replicationFactor !== undefined && minInsyncReplicas !== undefined && minInsyncReplicas > replicationFactor) {
+  if (
+    replicationFactor !== undefined &&
+    minInsyncReplicas !== undefined &&
+    minInsyncReplicas > replicationFactor
+  ) {
     check.fail(
       "kafka.min_insync",
       [...path, "min_insync_replicas"],

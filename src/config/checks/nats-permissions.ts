@@ -39,7 +39,12 @@ export function checkNatsPermissions(
         const path = ["permissions", service, list, index];
         const fault = subjectFault(subject);
         if (fault) {
-          check.fail("nats.permission_subject", path, `"${subject}" ${fault}`, "use a subject that NATS takes");
+          check.fail(
+            "nats.permission_subject",
+            path,
+            `"${subject}" ${fault}`,
+            "use a subject that NATS takes",
+          );
         } else if (![...declared, ...BUILT_IN].some((known) => overlaps(known, subject))) {
           check.fail(
             "nats.permission_undeclared",
@@ -73,7 +78,9 @@ function checkDead(
         `remove it here, or from deny_${list}`,
       );
     }
-    const wider = allowed.findIndex((other, at) => at !== index && contains(other, subject) && other !== subject);
+    const wider = allowed.findIndex(
+      (other, at) => at !== index && contains(other, subject) && other !== subject,
+    );
     if (wider !== -1) {
       check.warn(
         "nats.permission_redundant",

@@ -36,7 +36,9 @@ export function checkNatsStreams(doc: Doc<NatsConfig>, report: Report): void {
           "declare the subject, or remove it from the stream",
         );
       }
-      const request = declared.find((item) => item.requestReply && overlaps(wildcardOf(item.pattern), subject));
+      const request = declared.find(
+        (item) => item.requestReply && overlaps(wildcardOf(item.pattern), subject),
+      );
       if (request && !stream.noAck) {
         check.fail(
           "nats.stream_request",
@@ -54,7 +56,12 @@ function checkStreamLimits(name: string, doc: Doc<NatsConfig>, check: Checker): 
   const stream = doc.message.streams[name];
   if (!stream) return;
   const path = ["streams", name];
-  if (stream.storage === "memory" && stream.maxAge === 0n && stream.maxMsgs === 0n && stream.maxBytes === 0n) {
+  if (
+    stream.storage === "memory" &&
+    stream.maxAge === 0n &&
+    stream.maxMsgs === 0n &&
+    stream.maxBytes === 0n
+  ) {
     check.fail(
       "nats.stream_unbounded",
       path,

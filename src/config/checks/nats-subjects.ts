@@ -43,7 +43,12 @@ export function checkNatsSubjects(doc: Doc<NatsConfig>, report: Report): void {
       const path = ["subjects", domain, name];
       const fault = subject.pattern && patternFault(subject.pattern);
       if (fault) {
-        check.fail("nats.pattern", [...path, "pattern"], `"${subject.pattern}" ${fault}`, "correct the pattern");
+        check.fail(
+          "nats.pattern",
+          [...path, "pattern"],
+          `"${subject.pattern}" ${fault}`,
+          "correct the pattern",
+        );
         continue;
       }
       const unknown = subject.pattern
@@ -74,7 +79,9 @@ export function checkNatsSubjects(doc: Doc<NatsConfig>, report: Report): void {
 }
 
 function isExample(pattern: string, example: string, sets: Parameters<typeof matchesPattern>[2]): boolean {
-  return subjectFault(example) === undefined && !hasWildcard(example) && matchesPattern(pattern, example, sets);
+  return (
+    subjectFault(example) === undefined && !hasWildcard(example) && matchesPattern(pattern, example, sets)
+  );
 }
 
 // Only patterns of one length can collide, so they are compared within their length.

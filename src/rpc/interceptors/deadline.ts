@@ -8,7 +8,12 @@ export function deadlineInterceptor(deadlineMs: number): Interceptor {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(new HubError("DEADLINE_EXCEEDED", `the call took longer than the hub's ${deadlineMs} ms; try again`));
+        reject(
+          new HubError(
+            "DEADLINE_EXCEEDED",
+            `the call took longer than the hub's ${deadlineMs} ms; try again`,
+          ),
+        );
       }, deadlineMs);
     });
     try {

@@ -1,0 +1,50 @@
+import { type ParseArgsConfig, parseArgs } from "node:util";
+
+/** What a command works with: the environment, and where its text goes. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Takes the result: what a script reads. */
+  readonly out: (text: string) => void;
+  /** Takes everything that is said about the result. */
+  readonly err: (text: string) => void;
+}
+
+/** The command line is wrong; the message says how. */
+export class UsageError extends Error {}
+
+/** The command could not do what it was asked; the message is for people. */
+export class CommandFailed extends Error {}
+
+/** Reads flags and positionals. Throws a UsageError for unknown flags and for flags without a value. */
+export function readArguments<const Options extends NonNullable<ParseArgsConfig["options"]>>(
+  args: readonly string[],
+  options: Options,
+) {
+  const parsed = parseStrictly(args, options);
+  for (const [name, value] of Object.entries(parsed.values)) {
+    // An empty value is mostly a variable that is not set; to take it as "all" would hide that.
+    if (value === "") throw new UsageError(`--${name} needs a value`);
+  }
+  return parsed;
+}
+
+function parseStrictly<const Options extends NonNullable<ParseArgsConfig["options"]>>(
+  args: readonly string[],
+  options: Options,
+) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true, strict: true });
+  } catch (error) {
+    const code = error instanceof TypeError && "code" in error ? String(error.code) : "";
+    if (!(error instanceof TypeError) || !code.startsWith("ERR_PARSE_ARGS_")) throw error;
+    throw new UsageError(error.message.replace(/\. .*$|\n.*$/s, ""));
+  }
+}
+
+/** The text on one line and without characters that steer a terminal; those are shown as escapes. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}

@@ -1,0 +1,70 @@
+/** How `get` goes, in one line. */
+export const GET_USAGE =
+  "usage: central-hub get topics|subjects|groups|config [flags]; central-hub get --help says more";
+
+/** How `export` goes, in one line. */
+export const EXPORT_USAGE = "usage: central-hub export protos DIR [--force]";
+
+const EXIT_CODES = `exit codes:
+  0  done
+  1  failed: the hub refused or is out of reach, documents have a FAIL, a file could not be written
+  2  wrong usage, or settings that the hub cannot start with
+`;
+
+/** What `central-hub --help` prints. */
+export const HELP = `Central Hub: the single source of truth of a platform's messaging.
+
+usage: central-hub <command> [flags]
+
+  serve              serve the documents over gRPC, gRPC-Web, Connect and REST on one port
+  validate [DIR]     check a directory of documents, for your own CI; without DIR, the shipped ones
+  get topics         show the Kafka topics that a running hub serves
+  get subjects       show its NATS subjects
+  get groups         show its Kafka consumer groups
+  get config         show the whole document of one messaging system
+  export protos DIR  write the .proto files that clients in any language are generated from
+  version            print the version of this package
+  help [COMMAND]     print this, or the flags of get and export
+
+flags of serve; each bears the name of a variable of the environment, HUB_PORT that of --port:
+  --host HOST              address to listen on (127.0.0.1)
+  --port PORT              port to listen on, 0 for a free one (7000)
+  --config-dir DIR         directory of the documents and of hub.yaml (the shipped one)
+  --auth MODE              none or jwt (none)
+  --auth-none-off-loopback BOOL  allow --auth none on an address that other machines reach (false)
+  --jwt-jwks SOURCE        file or URL of the keys that tokens are checked with
+  --jwt-issuer TEXT        issuer that tokens must name
+  --jwt-audience TEXT      audience that tokens must name
+  --tls-cert FILE          certificate chain, in PEM; with --tls-key
+  --tls-key FILE           private key, in PEM
+  --cors-origins LIST      origins of web pages that may call, separated by commas (none)
+  --log-level LEVEL        trace, debug, info, warn, error or silent (info)
+
+${EXIT_CODES}`;
+
+/** What `central-hub get --help` prints. */
+export const GET_HELP = `Shows what a running hub serves.
+
+usage: central-hub get topics|subjects|groups|config [flags]
+
+  --domain DOMAIN    only this domain (topics and subjects)
+  --system SYSTEM    nats, kafka or zookeeper (config, which needs it)
+  --version VERSION  the version of the documents, such as phase2; without it the hub chooses
+  --service SERVICE  the service to choose the version for
+  --output FORMAT    table, json or yaml (table); config has no table and shows yaml
+  --url URL          address of the hub; else CENTRAL_HUB_URL (http://127.0.0.1:7000)
+  --token TOKEN      token to show the hub; else CENTRAL_HUB_TOKEN, which other users of the machine cannot see
+  --timeout SECONDS  how long to wait for the answer (15)
+
+The data goes to the standard output; its version, revision and etag go to the standard error.
+
+${EXIT_CODES}`;
+
+/** What `central-hub export --help` prints. */
+export const EXPORT_HELP = `Writes the hub's .proto files and everything that they import: all that a generator needs.
+
+usage: central-hub export protos DIR [--force]
+
+  --force  write into DIR although it holds files; those of the same name are replaced, the others stay
+
+${EXIT_CODES}`;
