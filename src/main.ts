@@ -12,6 +12,11 @@ import { createLogger } from "./telemetry/logger.ts";
 /** Runs one command line; returns its exit code. */
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
+  const asksHelp = rest.includes("--help") || rest.includes("-h");
+  if (asksHelp && (command === "serve" || command === "validate")) {
+    process.stdout.write(HELP);
+    return EXIT.ok;
+  }
   switch (command) {
     case "serve":
       return await serve(rest);

@@ -27,6 +27,11 @@ const ROOTS: readonly DescFile[] = [
   file_grpc_reflection_v1alpha_reflection,
 ];
 
+// The compiled descriptor.proto that we have lost its file options, without which Go generates nothing for it.
+const DESCRIPTOR_PACKAGE = /^package google\.protobuf;\n(?=[^]*^message FileDescriptorSet \{)/m;
+const DESCRIPTOR_OPTIONS =
+  'package google.protobuf;\n\noption go_package = "google.golang.org/protobuf/types/descriptorpb";\n';
+
 /** Every .proto file of the hub's contract by its name in imports: our own with their comments, and all imports. */
 export async function contractFiles(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
@@ -36,10 +41,8 @@ export async function contractFiles(): Promise<ReadonlyMap<string, string>> {
   for (const file of withImports(ROOTS).values()) {
     const name = file.proto.name;
     if (name.startsWith("centralhub/")) continue;
-    files.set(
-      name,
-      `// ${name}, printed from its compiled form, which has no comments.\n\n${protoSource(file)}`,
-    );
+    const source = protoSource(file).replace(DESCRIPTOR_PACKAGE, DESCRIPTOR_OPTIONS);
+    files.set(name, `// ${name}, printed from its compiled form, which has no comments.\n\n${source}`);
   }
   return files;
 }

@@ -8,6 +8,7 @@ import {
 } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ServiceImpl } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import type {
   ServerReflection,
   ServerReflectionRequest,
@@ -21,7 +22,8 @@ interface Known {
 
 /** grpc.reflection.v1, which v1alpha shares to the letter: what the services of this hub are made of. */
 export function reflectionService(services: readonly DescService[]): ServiceImpl<typeof ServerReflection> {
-  const files = withImports(services.map(({ file }) => file));
+  // Error details travel as bytes, so a client that prints errors has to ask for their type.
+  const files = withImports([...services.map(({ file }) => file), file_google_rpc_error_details]);
   const known: Known = { services, files, types: createRegistry(...files.values()) };
   return {
     async *serverReflectionInfo(requests) {

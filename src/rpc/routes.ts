@@ -1,10 +1,12 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
 import {
-  type ConnectNodeAdapterOptions,
-  compressionGzip,
-  connectNodeAdapter,
-} from "@connectrpc/connect-node";
+  Code,
+  type ConnectRouter,
+  createConnectRouter,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
+import { compressionGzip } from "@connectrpc/connect-node";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -16,6 +18,7 @@ import type { Handler } from "../http/listener.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { checkBinaryBody, createAdapter } from "./adapter.ts";
 import { callerKey, requestIdKey } from "./call-context.ts";
 import { configService } from "./config-service.ts";
 import { codeName, toConnectError } from "./error-mapping.ts";
@@ -66,7 +69,7 @@ export interface RpcOptions {
 }
 
 /**
- * The Connect face: gRPC, gRPC-Web and Connect for every service. Options stand here, on the adapter, once: a
+ * The Connect face: gRPC, gRPC-Web and Connect for every service. Options stand here, on the router, once: a
  * service that brings its own would replace the interceptors and open the protocols again.
  */
 export function createRpcHandler(options: RpcOptions): Handler {
@@ -77,8 +80,7 @@ export function createRpcHandler(options: RpcOptions): Handler {
     deadlineInterceptor(options.unaryDeadlineMs),
     createValidateInterceptor(),
   ];
-  return connectNodeAdapter({
-    routes: options.routes,
+  const router = createConnectRouter({
     interceptors,
     requestGate: requestGate(options),
     readMaxBytes: options.readMaxBytes,
@@ -88,8 +90,9 @@ export function createRpcHandler(options: RpcOptions): Handler {
     compressMinBytes: 4096,
     jsonOptions: { alwaysEmitImplicit: true, ignoreUnknownFields: false },
     shutdownSignal: options.shutdown,
-    fallback: options.fallback as NonNullable<ConnectNodeAdapterOptions["fallback"]>,
-  }) as Handler;
+  });
+  options.routes(router);
+  return createAdapter(router, options.fallback, options.logger);
 }
 
 function requestGate({
@@ -97,6 +100,7 @@ function requestGate({
   needOf,
   logger,
   metrics,
+  readMaxBytes,
 }: RpcOptions): (context: HandlerContext) => Promise<void> {
   return async (context) => {
     const requestId = requestIdOf(context.requestHeader.get("x-request-id"));
@@ -105,11 +109,14 @@ function requestGate({
     try {
       const authorization = context.requestHeader.get("authorization") ?? undefined;
       context.values.set(callerKey, await admit(gate, needOf(context.method), authorization));
+      await checkBinaryBody(context, readMaxBytes);
     } catch (error) {
       const refusal = toConnectError(error, requestId);
       const rpc = `${context.service.typeName}/${context.method.name}`;
       metrics.rpcHandled(context.service.typeName, context.method.name, codeName(refusal), 0);
-      logger.info({ requestId, rpc, reason: refusal.rawMessage }, "call refused at the gate");
+      if (refusal.code === Code.Internal) {
+        logger.error({ requestId, rpc, err: refusal.cause }, "the gate failed");
+      } else logger.info({ requestId, rpc, reason: refusal.rawMessage }, "call refused at the gate");
       throw refusal;
     }
   };

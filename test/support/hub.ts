@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -12,7 +12,10 @@ export function testSettings(overrides: Partial<Settings> = {}): Settings {
 }
 
 /** Starts a hub within the test's process and stops it when the test has ended. */
-export async function startTestHub(overrides: Partial<Settings> = {}, logger: Logger = silentLogger): Promise<Hub> {
+export async function startTestHub(
+  overrides: Partial<Settings> = {},
+  logger: Logger = silentLogger,
+): Promise<Hub> {
   const hub = await startHub(testSettings(overrides), logger);
   onTestFinished(() => hub.stop());
   return hub;
