@@ -75,10 +75,15 @@ export class ConfigManager {
     const version = this.#resolve(request);
     const { subjects } = declared(version, "nats").message;
     const { domain, domains } = selectDomain(request.domain, subjects);
-    return this.#answer(`subjects ${version.name} ${domain}`, GetNatsSubjectsResponseSchema, version, () => ({
-      domain,
-      domains,
-    }));
+    return this.#answer(
+      `subjects ${version.name} ${request.domain}`,
+      GetNatsSubjectsResponseSchema,
+      version,
+      () => ({
+        domain,
+        domains,
+      }),
+    );
   }
 
   /** Kafka topics of one domain or all. Throws UNKNOWN_DOMAIN, UNKNOWN_VERSION, UNKNOWN_SERVICE, NOT_DECLARED. */
@@ -86,10 +91,15 @@ export class ConfigManager {
     const version = this.#resolve(request);
     const { topics } = declared(version, "kafka").message;
     const { domain, domains } = selectDomain(request.domain, topics);
-    return this.#answer(`topics ${version.name} ${domain}`, GetKafkaTopicsResponseSchema, version, () => ({
-      domain,
-      domains,
-    }));
+    return this.#answer(
+      `topics ${version.name} ${request.domain}`,
+      GetKafkaTopicsResponseSchema,
+      version,
+      () => ({
+        domain,
+        domains,
+      }),
+    );
   }
 
   /** Kafka consumer groups. Throws UNKNOWN_VERSION, UNKNOWN_SERVICE, NOT_DECLARED. */

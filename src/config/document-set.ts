@@ -23,6 +23,8 @@ export interface Doc<Content> {
   readonly file: string;
   readonly message: Content;
   lineOf(path: Path): number;
+  /** Where in the file a value of the message stands; undefined when that value is in the report already. */
+  inFile(path: Path): Path | undefined;
 }
 
 /** The messaging documents of one version. */
@@ -39,8 +41,10 @@ export interface DocumentSet {
   infrastructure?: Doc<InfrastructureConfig>;
   compliance?: Doc<ComplianceConfig>;
   dataRoutes?: Doc<DataRoutesConfig>;
-  /** flags.json as text: its schema is flagd's, not ours. */
-  flags?: ParsedText & { readonly text: string };
+  /** flags.json as plain values: its schema is flagd's, not ours. */
+  flags?: Doc<unknown>;
+  /** Whether a document is missing here because no value could be made of its text. */
+  isIncomplete: boolean;
 }
 
 /** The messaging systems that a version has a document for. */
@@ -69,10 +73,15 @@ export function isDocument(file: string): boolean {
 
 /** Reads every document; what is wrong with the text or the form of one goes to the report. */
 export function readDocuments(texts: DocumentTexts, report: Report): DocumentSet {
-  const set: DocumentSet = { versions: new Map() };
+  const set: DocumentSet = { versions: new Map(), isIncomplete: false };
   for (const [file, text] of texts) {
-    const parsed = isDocument(file) ? parseText(file, text, report) : unknownDocument(file, report);
-    if (parsed) place(set, parsed, text, report);
+    if (!isDocument(file)) {
+      unknownDocument(file, report);
+      continue;
+    }
+    const parsed = parseText(file, text, report);
+    if (parsed) place(set, parsed, report);
+    else set.isIncomplete = true;
   }
   if (set.versions.size === 0 && !report.failed) {
     report.add({
@@ -88,7 +97,7 @@ export function readDocuments(texts: DocumentTexts, report: Report): DocumentSet
   return set;
 }
 
-function place(set: DocumentSet, parsed: ParsedText, text: string, report: Report): void {
+function place(set: DocumentSet, parsed: ParsedText, report: Report): void {
   const [, version, system] = VERSIONED.exec(parsed.file) ?? [];
   if (version && system) {
     if (!VERSION_NAME.test(version)) versionNameFault(parsed.file, version, report);
@@ -102,7 +111,7 @@ function place(set: DocumentSet, parsed: ParsedText, text: string, report: Repor
   } else if (parsed.file === "data-routes.yaml") {
     set.dataRoutes = decode(DataRoutesConfigSchema, parsed, report);
   } else {
-    set.flags = { ...parsed, text };
+    set.flags = { ...parsed, message: parsed.value, inFile: (path) => path };
   }
 }
 
@@ -118,7 +127,7 @@ function versionNameFault(file: string, version: string, report: Report): void {
   });
 }
 
-function unknownDocument(file: string, report: Report): undefined {
+function unknownDocument(file: string, report: Report): void {
   report.add({
     severity: "WARN",
     rule: "document.unknown",

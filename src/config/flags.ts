@@ -6,8 +6,8 @@ import type { DocumentSet } from "./document-set.ts";
 /** The flag that chooses a service's version. */
 export const VERSION_FLAG = "messaging_config_version";
 
-/** Chooses the version for a service; without a service, the default. */
-export type ChooseVersion = (service: string) => string;
+/** Chooses the version for a service and, when its rule asks for it, an instance; without a service, the default. */
+export type ChooseVersion = (service: string, instance?: string) => string;
 
 /** A silent logger: a flag that cannot be evaluated gives the default version, which the caller sees. */
 const QUIET = { error() {}, warn() {}, info() {}, debug() {} };
@@ -39,10 +39,11 @@ export function versionChooser(set: DocumentSet, report: Report): ChooseVersion 
   // Rules come from a document, so they are interpreted, never compiled into code.
   const core = new FlagdCore(undefined, QUIET, { disableDynamicCodeGeneration: true });
   try {
-    core.setConfigurations(set.flags.text);
+    core.setConfigurations(JSON.stringify(set.flags.message));
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    new Checker(report, { ...set.flags, message: undefined }).fail(
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    new Checker(report, set.flags).fail(
       "flags.flagd",
       [],
       `flagd does not take the file: ${message}`,
@@ -50,8 +51,9 @@ export function versionChooser(set: DocumentSet, report: Report): ChooseVersion 
     );
     return undefined;
   }
-  return (service) => {
-    const context = service ? { targetingKey: service, service } : {};
+  return (service, instance = "") => {
+    // Shares by percentage are of instances where these have names, else of services.
+    const context = service ? { targetingKey: instance || service, service, instance } : {};
     const { value } = core.resolveStringEvaluation(VERSION_FLAG, fallback, context);
     return set.versions.has(value) ? value : fallback;
   };
@@ -63,9 +65,9 @@ function checkVersionFlag(
   set: DocumentSet,
   report: Report,
 ): string | undefined {
-  const check = new Checker(report, { ...flags, message: undefined });
+  const check = new Checker(report, flags);
   const at: Path = ["flags", VERSION_FLAG];
-  const flag = get(get(flags.value, "flags"), VERSION_FLAG);
+  const flag = get(get(flags.message, "flags"), VERSION_FLAG);
   if (!isRecord(flag)) {
     check.fail(
       "flags.flag",
@@ -95,7 +97,8 @@ function checkVersionFlag(
     );
   }
   const state = get(flag, "state");
-  if (state !== "ENABLED" && state !== "DISABLED") {
+  const hasState = state === "ENABLED" || state === "DISABLED";
+  if (!hasState) {
     check.fail(
       "flags.state",
       [...at, "state"],
@@ -114,7 +117,7 @@ function checkVersionFlag(
     );
     return undefined;
   }
-  return set.versions.has(version) ? version : undefined;
+  return hasState && set.versions.has(version) ? version : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

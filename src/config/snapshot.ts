@@ -19,6 +19,8 @@ export interface Position {
   readonly epoch: string;
   /** From 1, strictly increasing within the epoch. */
   readonly revision: bigint;
+  /** When it was written, in milliseconds since 1970. For people; order is by revision alone. */
+  readonly time: number;
 }
 
 /** A sound set of documents at its place in the history. Reads are answered from one of these. */
@@ -26,9 +28,12 @@ export interface Snapshot extends Compiled, Position {}
 
 /**
  * Reads and checks a whole set of documents. Every fault is in the report; `compiled` is there only when none
- * of them is a FAIL.
+ * of them is a FAIL. `now`, in milliseconds since 1970, decides which waivers have expired.
  */
-export function compile(texts: DocumentTexts): { compiled: Compiled | undefined; report: Report } {
+export function compile(
+  texts: DocumentTexts,
+  now: number = Date.now(),
+): { compiled: Compiled | undefined; report: Report } {
   const report = new Report();
   const documents = readDocuments(texts, report);
   const infrastructure = documents.infrastructure?.message;
@@ -42,8 +47,10 @@ export function compile(texts: DocumentTexts): { compiled: Compiled | undefined;
     if (kafka) checkKafka(kafka, report);
   }
   checkInfrastructure(documents, report);
+  // What documents say of each other cannot be judged while one of them is unreadable.
+  if (documents.isIncomplete) return { compiled: undefined, report };
   checkDataRoutes(documents, report);
-  checkCompliance(documents, report);
+  checkCompliance(documents, now, report);
   const chooseVersion = versionChooser(documents, report);
   const compiled = chooseVersion && !report.failed ? { documents, chooseVersion } : undefined;
   return { compiled, report };

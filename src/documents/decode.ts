@@ -13,6 +13,11 @@ export interface Decoded<Desc extends DescMessage = DescMessage> {
   readonly file: string;
   readonly message: MessageShape<Desc>;
   lineOf(path: Path): number;
+  /**
+   * Where a value of the message stands in the file: list positions differ when an item before it could not be
+   * read. Undefined when what stands there is in the report already.
+   */
+  inFile(path: Path): Path | undefined;
 }
 
 /**
@@ -32,14 +37,19 @@ export function decode<Desc extends DescMessage>(
   if (result.kind === "invalid") {
     for (const violation of result.violations) reader.violation(violation);
   }
-  return { file: parsed.file, message, lineOf: parsed.lineOf };
+  return { file: parsed.file, message, lineOf: parsed.lineOf, inFile: (path) => reader.inFile(path) };
 }
 
 // Walks plain values along a schema and returns their protobuf JSON form, without what is at fault.
 class Reader {
   readonly #parsed: ParsedText;
   readonly #report: Report;
-  readonly #faulty = new Set<string>();
+  /** Values that could not be read, so that the message lacks them. */
+  readonly #unread = new Set<string>();
+  /** Values that break a rule of their field. */
+  readonly #broken = new Set<string>();
+  /** The positions in the file of the items that were read, for each list that lacks some. */
+  readonly #positions = new Map<string, readonly number[]>();
 
   constructor(parsed: ParsedText, report: Report) {
     this.#parsed = parsed;
@@ -57,7 +67,7 @@ class Reader {
     const result: Record<string, unknown> = {};
     for (const [key, item] of Object.entries(value)) {
       const field = fields.get(key);
-      if (!field) this.unknownKey(schema, key, path);
+      if (!field) this.unknownKey(schema, key, path, value);
       else {
         const read = this.field(field, item, [...path, key]);
         if (read !== undefined) result[key] = read;
@@ -75,9 +85,10 @@ class Reader {
         return this.scalar(field.scalar, value, path);
       case "list": {
         if (!Array.isArray(value)) return this.wrongType(path, "a list", value);
-        return value
-          .map((item, index) => this.item(field, item, [...path, index]))
-          .filter((item) => item !== undefined);
+        const items = value.map((item, index) => this.item(field, item, [...path, index]));
+        const positions = [...items.keys()].filter((index) => items[index] !== undefined);
+        if (positions.length < items.length) this.#positions.set(formatPath(path), positions);
+        return positions.map((index) => items[index]);
       }
       case "map": {
         if (!isObject(value)) return this.wrongType(path, "an object", value);
@@ -108,22 +119,23 @@ class Reader {
     const wide = type === ScalarType.INT64 || type === ScalarType.UINT64;
     if (!Number.isInteger(value)) return this.wrongType(path, "a whole number", value);
     if (wide ? !Number.isSafeInteger(value) : Math.abs(value) > 2_147_483_647) {
-      return this.fault("document.range", path, `${value} is out of range`, "set a smaller number");
+      return this.unread("document.range", path, `${value} is out of range`, "set a smaller number");
     }
     return value;
   }
 
-  unknownKey(schema: DescMessage, key: string, path: Path): void {
+  unknownKey(schema: DescMessage, key: string, path: Path, beside: object): void {
     const names = schema.fields.map((field) => field.name);
     const near = names.find((name) => name.replaceAll("_", "") === key.toLowerCase().replaceAll(/[_-]/g, ""));
     const remedy = near ? `write "${near}"` : `remove it, or use one of: ${names.join(", ")}`;
-    this.fault("document.unknown_key", [...path, key], `"${key}" is not a key of this document`, remedy);
+    if (near && !Object.hasOwn(beside, near)) this.#unread.add(formatPath([...path, near]));
+    this.unread("document.unknown_key", [...path, key], `"${key}" is not a key of this document`, remedy);
   }
 
   wrongType(path: Path, expected: string, value: unknown): undefined {
     const found =
       value === null ? "null" : Array.isArray(value) ? "a list" : `${typeof value} ${brief(value)}`;
-    return this.fault("document.type", path, `expected ${expected}, found ${found}`, `write ${expected}`);
+    return this.unread("document.type", path, `expected ${expected}, found ${found}`, `write ${expected}`);
   }
 
   violation(violation: Violation): void {
@@ -134,27 +146,47 @@ class Reader {
       else if (step.kind === "field" && transparentField(step.parent) !== step) path.push(step.name);
     }
     // A value that could not be read has been reported; that it is now missing is not a second fault.
-    for (let depth = path.length; depth > 0; depth--) {
-      if (this.#faulty.has(formatPath(path.slice(0, depth)))) return;
-    }
+    const at = this.#locate(path);
+    if (at === undefined) return;
+    if (violation.ruleId === "repeated.min_items" && this.#positions.has(formatPath(at))) return;
     const subject = violation.forKey ? `the key "${path.at(-1)}" ` : "";
-    this.fault("document.rule", path, `${subject}${violation.message}`, "change the value so that it does");
+    if (!violation.forKey) this.#broken.add(formatPath(at));
+    this.fault("document.rule", at, `${subject}${violation.message}`, "change the value so that it does");
   }
 
-  fault(rule: string, path: Path, message: string, remedy: string): undefined {
-    const text = formatPath(path);
-    this.#faulty.add(text);
+  inFile(path: Path): Path | undefined {
+    const at = this.#locate(path);
+    return at === undefined || this.#broken.has(formatPath(at)) ? undefined : at;
+  }
+
+  // The path in the file of a value of the message; undefined when the value or what holds it was not read.
+  #locate(path: Path): Path | undefined {
+    const at: (string | number)[] = [];
+    for (const step of path) {
+      const positions = typeof step === "number" ? this.#positions.get(formatPath(at)) : undefined;
+      at.push(positions?.[Number(step)] ?? step);
+      if (this.#unread.has(formatPath(at))) return undefined;
+    }
+    return at;
+  }
+
+  unread(rule: string, path: Path, message: string, remedy: string): undefined {
+    this.#unread.add(formatPath(path));
+    this.fault(rule, path, message, remedy);
+    return undefined;
+  }
+
+  fault(rule: string, path: Path, message: string, remedy: string): void {
     const { file } = this.#parsed;
     this.#report.add({
       severity: "FAIL",
       rule,
       file,
-      path: text,
+      path: formatPath(path),
       line: this.#parsed.lineOf(path),
       message,
       remedy,
     });
-    return undefined;
   }
 }
 

@@ -1,10 +1,13 @@
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import {
+  isAlias,
   isCollection,
   isPair,
   isScalar,
   LineCounter,
   parseDocument,
+  visit,
+  type YAMLError,
   type Document as YamlDocument,
 } from "yaml";
 import { formatPath, type Path, type Report } from "./findings.ts";
@@ -16,6 +19,9 @@ export interface ParsedText {
   /** Line of the value at a path, from 1; of its nearest parent when there is none. */
   lineOf(path: Path): number;
 }
+
+/** How deep lists and objects may stand within each other. Parsers run out of stack at some thousands. */
+const MAX_DEPTH = 200;
 
 /**
  * Reads a document: strict JSON when the name ends in .json, YAML 1.2 otherwise. Faults of the text (syntax,
@@ -52,16 +58,27 @@ function duplicateFault(report: Report, file: string, line: number, path: string
 
 function parseJson(file: string, text: string, report: Report): ParsedText | undefined {
   const lines = lineStarts(text);
-  const errors: ParseError[] = [];
-  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
-  for (const error of errors) {
-    const message = printParseErrorCode(error.error).replace(/([a-z])([A-Z])/g, "$1 $2");
-    syntaxFault(report, file, lineAt(lines, error.offset), `not valid JSON: ${message.toLowerCase()}`);
-  }
-  if (root === undefined) {
-    if (errors.length === 0) syntaxFault(report, file, 1, "the file is empty");
+  if (text.trim() === "") {
+    syntaxFault(report, file, 1, "the file is empty");
     return undefined;
   }
+  const deep = tooDeepAt(text);
+  if (deep !== undefined) {
+    syntaxFault(report, file, lineAt(lines, deep), `nested more than ${MAX_DEPTH} levels deep`);
+    return undefined;
+  }
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
+  let last = 0;
+  for (const error of errors) {
+    const line = lineAt(lines, error.offset);
+    // What follows on the same line is most often the same mistake.
+    if (line === last) continue;
+    last = line;
+    const message = printParseErrorCode(error.error).replace(/([a-z])([A-Z])/g, "$1 $2");
+    syntaxFault(report, file, line, `not valid JSON: ${message.toLowerCase()}`);
+  }
+  if (root === undefined) return undefined;
   const value = jsonValue(root, [], (path, node) =>
     duplicateFault(report, file, lineAt(lines, node.offset), formatPath(path)),
   );
@@ -76,6 +93,22 @@ function parseJson(file: string, text: string, report: Report): ParsedText | und
   return { file, value, lineOf };
 }
 
+// Where JSON nests deeper than it may; undefined when it does not.
+function tooDeepAt(text: string): number | undefined {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (inString) {
+      if (char === "\\") at++;
+      else if (char === '"' || char === "\n" || char === "\r") inString = false;
+    } else if (char === '"') inString = true;
+    else if (char === "]" || char === "}") depth = Math.max(0, depth - 1);
+    else if ((char === "[" || char === "{") && ++depth > MAX_DEPTH) return at;
+  }
+  return undefined;
+}
+
 // Builds plain values, as JSON.parse would, but keeps a key named __proto__ a key.
 function jsonValue(node: Node, path: Path, onDuplicate: (path: Path, node: Node) => void): unknown {
   if (node.type === "array") {
@@ -88,7 +121,7 @@ function jsonValue(node: Node, path: Path, onDuplicate: (path: Path, node: Node)
     if (!key || !child) continue;
     const at = [...path, String(key.value)];
     if (Object.hasOwn(object, key.value)) onDuplicate(at, key);
-    object[key.value] = jsonValue(child, at, onDuplicate);
+    else object[key.value] = jsonValue(child, at, onDuplicate);
   }
   return object;
 }
@@ -96,15 +129,48 @@ function jsonValue(node: Node, path: Path, onDuplicate: (path: Path, node: Node)
 function parseYaml(file: string, text: string, report: Report): ParsedText | undefined {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, version: "1.2" });
-  for (const error of document.errors) {
-    const line = counter.linePos(error.pos[0]).line;
-    if (error.code === "DUPLICATE_KEY") duplicateFault(report, file, line, "");
-    else syntaxFault(report, file, line, `not valid YAML: ${error.message.split("\n")[0]?.toLowerCase()}`);
+  const fault = (offset: number, message: string): void =>
+    syntaxFault(report, file, Math.max(counter.linePos(offset).line, 1), message);
+  const broken = document.errors.filter((error) => error.code !== "DUPLICATE_KEY");
+  const overflow = broken.find((error) => /call stack|stack overflow/.test(error.message));
+  if (overflow) {
+    fault(overflow.pos[0], "nested too deeply");
+    return undefined;
   }
-  if (document.errors.some((error) => error.code !== "DUPLICATE_KEY")) return undefined;
-  const value = yamlValue(document, (message) => syntaxFault(report, file, 1, message));
+  for (const error of document.errors) {
+    if (error.code === "DUPLICATE_KEY") {
+      duplicateFault(report, file, counter.linePos(error.pos[0]).line, "");
+    } else fault(error.pos[0], `not valid YAML: ${yamlMessage(error)}`);
+  }
+  if (broken.length > 0 || !checkAliases(document, fault)) return undefined;
+  const value = yamlValue(document, (message) => fault(0, message));
   if (value === undefined) return undefined;
   return { file, value, lineOf: (path) => yamlLine(document, counter, path) };
+}
+
+function yamlMessage(error: YAMLError): string {
+  if (error.code === "MULTIPLE_DOCS") return "the file holds more than one document";
+  return (error.message.split("\n")[0] ?? "").toLowerCase();
+}
+
+// An alias needs an anchor before it, and may not stand within what it names: that value would have no end.
+function checkAliases(document: YamlDocument, fault: (offset: number, message: string) => void): boolean {
+  const anchors = new Map<string, unknown>();
+  let isSound = true;
+  visit(document, {
+    Node(_key, node, ancestors) {
+      if (!isAlias(node)) {
+        if (node.anchor) anchors.set(node.anchor, node);
+        return;
+      }
+      const named = anchors.get(node.source);
+      if (named !== undefined && !ancestors.some((ancestor) => ancestor === named)) return;
+      const problem = named === undefined ? "names no anchor before it" : "stands within what it names";
+      fault(node.range?.[0] ?? 0, `the alias *${node.source} ${problem}`);
+      isSound = false;
+    },
+  });
+  return isSound;
 }
 
 function yamlValue(document: YamlDocument, fault: (message: string) => void): unknown {
@@ -122,7 +188,8 @@ function yamlLine(document: YamlDocument, counter: LineCounter, path: Path): num
   let offset = 0;
   for (const step of path) {
     if (!isCollection(node)) break;
-    const found = node.items.find((item, index) =>
+    // Of a key that is given twice, the value is the last one's.
+    const found = node.items.findLast((item, index) =>
       isPair(item) ? isScalar(item.key) && String(item.key.value) === String(step) : index === step,
     );
     if (found === undefined) break;

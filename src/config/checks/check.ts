@@ -2,7 +2,7 @@ import type { Path, Report, Severity } from "../../documents/findings.ts";
 import { formatPath } from "../../documents/findings.ts";
 import type { Doc } from "../document-set.ts";
 
-/** Reports what one check finds in one document. */
+/** Reports what one check finds in one document. A value that is in the report already is not reported again. */
 export class Checker {
   readonly #report: Report;
   readonly #doc: Doc<unknown>;
@@ -22,8 +22,10 @@ export class Checker {
 
   #add(severity: Severity, rule: string, path: Path, message: string, remedy: string): void {
     const { file } = this.#doc;
-    const line = this.#doc.lineOf(path);
-    this.#report.add({ severity, rule, file, path: formatPath(path), line, message, remedy });
+    const at = this.#doc.inFile(path);
+    if (at === undefined) return;
+    const line = this.#doc.lineOf(at);
+    this.#report.add({ severity, rule, file, path: formatPath(at), line, message, remedy });
   }
 }
 

@@ -7,7 +7,7 @@ import { declaredTopics } from "./platform.ts";
 const MS_PER_DAY = 86_400_000;
 
 /** Compliance: rules name what exists, and whatever they name keeps its records to the floor. */
-export function checkCompliance(set: DocumentSet, report: Report): void {
+export function checkCompliance(set: DocumentSet, now: number, report: Report): void {
   const doc = set.compliance;
   if (!doc) return;
   const check = new Checker(report, doc);
@@ -45,28 +45,75 @@ export function checkCompliance(set: DocumentSet, report: Report): void {
       }
     }
   }
-  checkTopicFloors(set, report);
-  checkRouteFloors(set, report);
+  checkWaivers(set, check, now);
+  checkTopicFloors(set, now, report);
+  checkRouteFloors(set, now, report);
 }
 
-/** The highest floor that holds for a topic, with its rule's name. */
-export function floorOf(set: DocumentSet, topic: string): { rule: string; floorMs: bigint } | undefined {
+function checkWaivers(set: DocumentSet, check: Checker, now: number): void {
+  const { rules = {}, waivers = {} } = set.compliance?.message ?? {};
+  for (const [name, waiver] of Object.entries(waivers)) {
+    const path = ["waivers", name];
+    const rule = Object.hasOwn(rules, waiver.rule) ? rules[waiver.rule] : undefined;
+    if (!rule?.topics.includes(waiver.topic)) {
+      check.fail(
+        "compliance.waiver",
+        path,
+        `${waiver.rule} sets no floor for ${waiver.topic}, so there is nothing to waive`,
+        "name a rule and one of its topics",
+      );
+    }
+    if (Number.isNaN(expiryOf(waiver.expires))) {
+      check.fail(
+        "compliance.waiver_expiry",
+        [...path, "expires"],
+        `"${waiver.expires}" is not a day`,
+        "write a day such as 2027-03-31",
+      );
+    } else if (expiryOf(waiver.expires) <= now) {
+      check.warn(
+        "compliance.waiver_expired",
+        [...path, "expires"],
+        `the waiver expired after ${waiver.expires} and no longer counts`,
+        "remove it; the floor holds again",
+      );
+    }
+  }
+}
+
+// The end of the day named, in UTC; NaN when there is no such day, which Date.parse takes for one of the next month.
+function expiryOf(day: string): number {
+  const start = Date.parse(`${day}T00:00:00Z`);
+  const isDay = !Number.isNaN(start) && new Date(start).toISOString().startsWith(day);
+  return isDay ? start + MS_PER_DAY : Number.NaN;
+}
+
+/** The highest floor that holds for a topic at a time, waivers considered, with its rule's name. */
+export function floorOf(
+  set: DocumentSet,
+  topic: string,
+  now: number,
+): { rule: string; floorMs: bigint } | undefined {
+  const { rules = {}, waivers = {} } = set.compliance?.message ?? {};
   let highest: { rule: string; floorMs: bigint } | undefined;
-  for (const [rule, { retentionFloorMs: floorMs, topics }] of Object.entries(
-    set.compliance?.message.rules ?? {},
-  )) {
-    if (topics.includes(topic) && (!highest || floorMs > highest.floorMs)) highest = { rule, floorMs };
+  for (const [rule, { retentionFloorMs, topics }] of Object.entries(rules)) {
+    if (!topics.includes(topic)) continue;
+    const waived = Object.values(waivers)
+      .filter((waiver) => waiver.rule === rule && waiver.topic === topic && expiryOf(waiver.expires) > now)
+      .map((waiver) => waiver.retentionFloorMs);
+    const floorMs = [retentionFloorMs, ...waived].reduce((least, floor) => (floor < least ? floor : least));
+    if (!highest || floorMs > highest.floorMs) highest = { rule, floorMs };
   }
   return highest;
 }
 
-function checkTopicFloors(set: DocumentSet, report: Report): void {
+function checkTopicFloors(set: DocumentSet, now: number, report: Report): void {
   for (const { kafka } of set.versions.values()) {
     if (!kafka) continue;
     const check = new Checker(report, kafka);
     for (const [domain, { topics }] of Object.entries(kafka.message.topics)) {
       for (const [key, topic] of Object.entries(topics)) {
-        const floor = floorOf(set, topic.name);
+        const floor = floorOf(set, topic.name, now);
         if (floor) checkFloor(check, ["topics", domain, key], topic, floor);
       }
     }
@@ -85,7 +132,7 @@ function checkFloor(
       "compliance.retention",
       [...path, "retention_ms"],
       `${topic.name} keeps records ${days(topic.retentionMs)}, the floor of ${rule} is ${days(floorMs)}`,
-      `set retention_ms to ${floorMs} at least, or to -1`,
+      `set retention_ms to ${floorMs} at least, to -1, or add a waiver that expires`,
     );
   }
   if (topic.cleanupPolicy.includes("compact")) {
@@ -106,12 +153,12 @@ function checkFloor(
   }
 }
 
-function checkRouteFloors(set: DocumentSet, report: Report): void {
+function checkRouteFloors(set: DocumentSet, now: number, report: Report): void {
   const doc = set.dataRoutes;
   if (!doc) return;
   const check = new Checker(report, doc);
   for (const [name, route] of Object.entries(doc.message.dataTypes)) {
-    const floor = floorOf(set, route.topic);
+    const floor = floorOf(set, route.topic, now);
     const kept = set.compliance?.message.retentionClasses[route.retentionClass]?.retentionMs;
     if (!floor || kept === undefined || kept === -1n || kept >= floor.floorMs) continue;
     check.fail(

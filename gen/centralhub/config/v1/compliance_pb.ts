@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file centralhub/config/v1/compliance.proto.
  */
 export const file_centralhub_config_v1_compliance: GenFile = /*@__PURE__*/
-  fileDesc("CiVjZW50cmFsaHViL2NvbmZpZy92MS9jb21wbGlhbmNlLnByb3RvEhRjZW50cmFsaHViLmNvbmZpZy52MSKtAwoQQ29tcGxpYW5jZUNvbmZpZxJqCgVydWxlcxgBIAMoCzIxLmNlbnRyYWxodWIuY29uZmlnLnYxLkNvbXBsaWFuY2VDb25maWcuUnVsZXNFbnRyeUIoukglmgEiEIACIh1yGxhAMhdeW0EtWmEtel1bQS1aYS16MC05X10qJBJ6ChFyZXRlbnRpb25fY2xhc3NlcxgCIAMoCzI8LmNlbnRyYWxodWIuY29uZmlnLnYxLkNvbXBsaWFuY2VDb25maWcuUmV0ZW50aW9uQ2xhc3Nlc0VudHJ5QiG6SB6aARsQQCIXchUYQDIRXlthLXpdW2EtejAtOV9dKiQaUgoKUnVsZXNFbnRyeRILCgNrZXkYASABKAkSMwoFdmFsdWUYAiABKAsyJC5jZW50cmFsaHViLmNvbmZpZy52MS5Db21wbGlhbmNlUnVsZToCOAEaXQoVUmV0ZW50aW9uQ2xhc3Nlc0VudHJ5EgsKA2tleRgBIAEoCRIzCgV2YWx1ZRgCIAEoCzIkLmNlbnRyYWxodWIuY29uZmlnLnYxLlJldGVudGlvbkNsYXNzOgI4ASL7AQoOQ29tcGxpYW5jZVJ1bGUSHQoLZGVzY3JpcHRpb24YASABKAlCCLpIBXIDGIAEEiYKEnJldGVudGlvbl9mbG9vcl9tcxgCIAEoA0IKukgHIgUogLiZKRImCgZ0b3BpY3MYAyADKAlCFrpIE5IBEAgBEIAIGAEiB3IFEAEY+QESIQoNbGVnYWxfbWluaW11bRgEIAEoCUIKukgHcgUQARiACBIxCgtjbG9ja19zdGFydBgFIAEoCUIcukgZchdSBWV2ZW50Ug5hY2NvdW50X2Nsb3NlZBIkCgdzb3VyY2VzGAYgAygJQhO6SBCSAQ0IARAQIgdyBRABGIAEIvkBCg5SZXRlbnRpb25DbGFzcxIdCgtkZXNjcmlwdGlvbhgBIAEoCUIIukgFcgMYgAQSpAEKDHJldGVudGlvbl9tcxgCIAEoA0KNAbpIiQG6AXkKHHJldGVudGlvbl9jbGFzcy5yZXRlbnRpb25fbXMSOW11c3QgYmUgLTEgKHdpdGhvdXQgbGltaXQpIG9yIGF0IGxlYXN0IG9uZSBkYXkgKDg2NDAwMDAwKRoedGhpcyA9PSAtMSB8fCB0aGlzID49IDg2NDAwMDAwIgso////////////ARIhCgVydWxlcxgDIAMoCUISukgPkgEMEBAYASIGcgQQARhAYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("CiVjZW50cmFsaHViL2NvbmZpZy92MS9jb21wbGlhbmNlLnByb3RvEhRjZW50cmFsaHViLmNvbmZpZy52MSL2BAoQQ29tcGxpYW5jZUNvbmZpZxJqCgVydWxlcxgBIAMoCzIxLmNlbnRyYWxodWIuY29uZmlnLnYxLkNvbXBsaWFuY2VDb25maWcuUnVsZXNFbnRyeUIoukglmgEiEIACIh1yGxhAMhdeW0EtWmEtel1bQS1aYS16MC05X10qJBJ6ChFyZXRlbnRpb25fY2xhc3NlcxgCIAMoCzI8LmNlbnRyYWxodWIuY29uZmlnLnYxLkNvbXBsaWFuY2VDb25maWcuUmV0ZW50aW9uQ2xhc3Nlc0VudHJ5QiG6SB6aARsQQCIXchUYQDIRXlthLXpdW2EtejAtOV9dKiQSbwoHd2FpdmVycxgDIAMoCzIzLmNlbnRyYWxodWIuY29uZmlnLnYxLkNvbXBsaWFuY2VDb25maWcuV2FpdmVyc0VudHJ5Qim6SCaaASMQgAIiHnIcGEAyGF5bQS1aYS16XVtBLVphLXowLTlfLV0qJBpSCgpSdWxlc0VudHJ5EgsKA2tleRgBIAEoCRIzCgV2YWx1ZRgCIAEoCzIkLmNlbnRyYWxodWIuY29uZmlnLnYxLkNvbXBsaWFuY2VSdWxlOgI4ARpdChVSZXRlbnRpb25DbGFzc2VzRW50cnkSCwoDa2V5GAEgASgJEjMKBXZhbHVlGAIgASgLMiQuY2VudHJhbGh1Yi5jb25maWcudjEuUmV0ZW50aW9uQ2xhc3M6AjgBGlYKDFdhaXZlcnNFbnRyeRILCgNrZXkYASABKAkSNQoFdmFsdWUYAiABKAsyJi5jZW50cmFsaHViLmNvbmZpZy52MS5Db21wbGlhbmNlV2FpdmVyOgI4ASLhAQoQQ29tcGxpYW5jZVdhaXZlchIXCgRydWxlGAEgASgJQgm6SAZyBBABGEASGQoFdG9waWMYAiABKAlCCrpIB3IFEAEY+QESJgoScmV0ZW50aW9uX2Zsb29yX21zGAMgASgDQgq6SAciBSiAuJkpEhoKBnJlYXNvbhgEIAEoCUIKukgHcgUQARiACBIfCgthcHByb3ZlZF9ieRgFIAEoCUIKukgHcgUQARiAAhI0CgdleHBpcmVzGAYgASgJQiO6SCByHjIcXlswLTldezR9LVswLTldezJ9LVswLTldezJ9JCL7AQoOQ29tcGxpYW5jZVJ1bGUSHQoLZGVzY3JpcHRpb24YASABKAlCCLpIBXIDGIAEEiYKEnJldGVudGlvbl9mbG9vcl9tcxgCIAEoA0IKukgHIgUogLiZKRImCgZ0b3BpY3MYAyADKAlCFrpIE5IBEAgBEIAIGAEiB3IFEAEY+QESIQoNbGVnYWxfbWluaW11bRgEIAEoCUIKukgHcgUQARiACBIxCgtjbG9ja19zdGFydBgFIAEoCUIcukgZchdSBWV2ZW50Ug5hY2NvdW50X2Nsb3NlZBIkCgdzb3VyY2VzGAYgAygJQhO6SBCSAQ0IARAQIgdyBRABGIAEIvkBCg5SZXRlbnRpb25DbGFzcxIdCgtkZXNjcmlwdGlvbhgBIAEoCUIIukgFcgMYgAQSpAEKDHJldGVudGlvbl9tcxgCIAEoA0KNAbpIiQG6AXkKHHJldGVudGlvbl9jbGFzcy5yZXRlbnRpb25fbXMSOW11c3QgYmUgLTEgKHdpdGhvdXQgbGltaXQpIG9yIGF0IGxlYXN0IG9uZSBkYXkgKDg2NDAwMDAwKRoedGhpcyA9PSAtMSB8fCB0aGlzID49IDg2NDAwMDAwIgso////////////ARIhCgVydWxlcxgDIAMoCUISukgPkgEMEBAYASIGcgQQARhAYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * The retention floors of the platform: the document `compliance.yaml`. The hub reports "floor met"
@@ -33,6 +33,13 @@ export type ComplianceConfig = Message<"centralhub.config.v1.ComplianceConfig"> 
    * @generated from field: map<string, centralhub.config.v1.RetentionClass> retention_classes = 2;
    */
   retentionClasses: { [key: string]: RetentionClass };
+
+  /**
+   * Exceptions to a floor by name, each of them for a time only. At most 256.
+   *
+   * @generated from field: map<string, centralhub.config.v1.ComplianceWaiver> waivers = 3;
+   */
+  waivers: { [key: string]: ComplianceWaiver };
 };
 
 /**
@@ -41,6 +48,62 @@ export type ComplianceConfig = Message<"centralhub.config.v1.ComplianceConfig"> 
  */
 export const ComplianceConfigSchema: GenMessage<ComplianceConfig> = /*@__PURE__*/
   messageDesc(file_centralhub_config_v1_compliance, 0);
+
+/**
+ * An exception: until it expires, one topic may keep its records for less than one rule's floor.
+ *
+ * @generated from message centralhub.config.v1.ComplianceWaiver
+ */
+export type ComplianceWaiver = Message<"centralhub.config.v1.ComplianceWaiver"> & {
+  /**
+   * The rule that the exception is made from.
+   *
+   * @generated from field: string rule = 1;
+   */
+  rule: string;
+
+  /**
+   * Full name of the topic that the exception is for.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * The floor that holds instead, in milliseconds. At least one day.
+   *
+   * @generated from field: int64 retention_floor_ms = 3;
+   */
+  retentionFloorMs: bigint;
+
+  /**
+   * Why the exception is made.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Who made it.
+   *
+   * @generated from field: string approved_by = 5;
+   */
+  approvedBy: string;
+
+  /**
+   * The day after which it no longer counts, in UTC, as "2027-03-31".
+   *
+   * @generated from field: string expires = 6;
+   */
+  expires: string;
+};
+
+/**
+ * Describes the message centralhub.config.v1.ComplianceWaiver.
+ * Use `create(ComplianceWaiverSchema)` to create a new message.
+ */
+export const ComplianceWaiverSchema: GenMessage<ComplianceWaiver> = /*@__PURE__*/
+  messageDesc(file_centralhub_config_v1_compliance, 1);
 
 /**
  * One floor: the topics that it names keep their records at least this long.
@@ -96,7 +159,7 @@ export type ComplianceRule = Message<"centralhub.config.v1.ComplianceRule"> & {
  * Use `create(ComplianceRuleSchema)` to create a new message.
  */
 export const ComplianceRuleSchema: GenMessage<ComplianceRule> = /*@__PURE__*/
-  messageDesc(file_centralhub_config_v1_compliance, 1);
+  messageDesc(file_centralhub_config_v1_compliance, 2);
 
 /**
  * One class of retention for stored user data.
@@ -131,5 +194,5 @@ export type RetentionClass = Message<"centralhub.config.v1.RetentionClass"> & {
  * Use `create(RetentionClassSchema)` to create a new message.
  */
 export const RetentionClassSchema: GenMessage<RetentionClass> = /*@__PURE__*/
-  messageDesc(file_centralhub_config_v1_compliance, 2);
+  messageDesc(file_centralhub_config_v1_compliance, 3);
 
