@@ -404,7 +404,7 @@ export type WatchMessagingConfigResponse = Message<"centralhub.config.v1.WatchMe
   header?: ConfigHeader | undefined;
 
   /**
-   * Names this delivery in ReportApplied. Empty in bookmarks.
+   * Names the content in ReportApplied: the same content has the same nonce. Empty in bookmarks.
    *
    * @generated from field: string nonce = 2;
    */
@@ -756,8 +756,8 @@ export const ConfigService: GenService<{
    * Revisions only grow within an epoch; a change of several documents arrives in one message; a slow
    * reader gets the latest state and may miss what lay between. A bookmark comes at least every 15
    * seconds. The stream ends when the client ends it or the hub shuts down (UNAVAILABLE).
-   * Errors: OUT_OF_RANGE when the resume point is gone: start again without one. NOT_FOUND as above.
-   * Not served yet: UNIMPLEMENTED.
+   * Errors: OUT_OF_RANGE when the resume point is gone: start again without one. UNAVAILABLE when the resume point is
+   * of a revision that this hub has not heard of yet, and at its end. NOT_FOUND as above.
    *
    * @generated from rpc centralhub.config.v1.ConfigService.WatchMessagingConfig
    */
@@ -768,7 +768,7 @@ export const ConfigService: GenService<{
   },
   /**
    * Records what an instance made of a snapshot that it received. The same report twice is one report.
-   * Errors: INVALID_ARGUMENT for a malformed report. Not served yet: UNIMPLEMENTED.
+   * Errors: INVALID_ARGUMENT for a malformed report; OUT_OF_RANGE for one of another epoch.
    *
    * @generated from rpc centralhub.config.v1.ConfigService.ReportApplied
    */
