@@ -20,6 +20,7 @@ const GO_TOOLS = {
   "grpc-health-probe": "github.com/grpc-ecosystem/grpc-health-probe@v0.4.61",
   // Later tags lack the /v2 in their module path, so this is the newest that the module proxy has.
   h2spec: "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible",
+  "nats-server": "github.com/nats-io/nats-server/v2@v2.15.2",
   "protoc-gen-go": "google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12",
   "protoc-gen-go-grpc": "google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2",
 } as const;

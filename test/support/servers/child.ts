@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+
+/** A server's process. It never outlives this one, however this one ends. */
+export interface Child {
+  readonly pid: number;
+  /** The end of what it has printed. */
+  output(): string;
+  isRunning(): boolean;
+  /** Ends it at once, and waits until it is gone. */
+  kill(): Promise<void>;
+  /** Holds it still, as a machine does that hangs. */
+  pause(): void;
+  resume(): void;
+}
+
+const KEPT_CHARACTERS = 20_000;
+
+/** Starts a program and a watchdog, which kills the program when the pipe to this process breaks. */
+export function startChild(program: string, args: readonly string[], cwd: string): Child {
+  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  const add = (data: Buffer): void => {
+    output = (output + data.toString("utf8")).slice(-KEPT_CHARACTERS);
+  };
+  child.stdout.on("data", add);
+  child.stderr.on("data", add);
+  const ended = new Promise<void>((resolve) => {
+    child.once("error", (error) => {
+      output += `\n${error.message}`;
+      resolve();
+    });
+    child.once("close", () => resolve());
+  });
+  const { pid = 0 } = child;
+  const watchdog = pid > 0 ? watch(pid) : undefined;
+  const killNow = (): void => void child.kill("SIGKILL");
+  process.once("exit", killNow);
+  void ended.then(() => {
+    process.off("exit", killNow);
+    watchdog?.kill("SIGKILL");
+  });
+  return {
+    pid,
+    output: () => output,
+    isRunning: () => pid > 0 && child.exitCode === null && child.signalCode === null,
+    kill: () => {
+      killNow();
+      return ended;
+    },
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
+  };
+}
+
+/** Ports of the loopback interface that nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => {
+            const address = server.address();
+            resolve(typeof address === "object" && address !== null ? address.port : 0);
+          });
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Tries until it is true; throws with what `state` says when it is not in time, or when `state` gives up. */
+export async function until(
+  what: string,
+  isTrue: () => Promise<boolean>,
+  timeoutMs: number,
+  state: () => string,
+): Promise<void> {
+  for (const end = performance.now() + timeoutMs; performance.now() < end; ) {
+    if (await isTrue().catch(() => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`${what}: not within ${timeoutMs} ms\n${state()}`);
+}
+
+function watch(pid: number): ChildProcess {
+  const watchdog = spawn("/bin/sh", ["-c", `read -r _; kill -9 ${pid}`], {
+    stdio: ["pipe", "ignore", "ignore"],
+    // A group of its own: what ends this process's group must leave it time to act.
+    detached: true,
+  });
+  watchdog.on("error", () => {});
+  watchdog.unref();
+  return watchdog;
+}
