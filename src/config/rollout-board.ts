@@ -1,0 +1,124 @@
+import { type Instance, type InstanceState, stateOf } from "./rollout.ts";
+import type { RolloutView } from "./shared-rollout.ts";
+import type { ConfigWatch } from "./watch.ts";
+
+/** An instance, and where it is with a revision. */
+export interface Standing {
+  readonly instance: Instance;
+  readonly state: InstanceState;
+  /** Why it rejected the revision; empty when it did not. */
+  readonly error: string;
+}
+
+/** Counts of instances by their state. */
+export type Tally = Readonly<Record<InstanceState, number>> & { readonly reached: boolean };
+
+/** How long to wait for a revision to be applied. */
+export interface WaitFor {
+  /** Empty: instances of every service. */
+  readonly service: string;
+  /** Share of live instances, over 0 up to 1. */
+  readonly share: number;
+  readonly timeoutMs: number;
+  /** Number of rejections that end the wait; 0: none does. */
+  readonly rejectionsMax: number;
+}
+
+/** Least time between two looks at all instances while waiting for them, in milliseconds. */
+const LOOK_INTERVAL_MS = 50;
+/** So many times as long as a look takes it does without one, so that a hub with many instances has time to serve. */
+const REST = 4;
+
+/** Tells how far a revision has come, from what instances reported and what the revision holds for each. */
+export class RolloutBoard {
+  readonly #rollout: RolloutView;
+  readonly #watch: ConfigWatch;
+
+  constructor(rollout: RolloutView, watch: ConfigWatch) {
+    this.#rollout = rollout;
+    this.#watch = watch;
+  }
+
+  /** Every known instance of a service, or of all, and where it is with the revision. */
+  standings(revision: bigint, service: string): Standing[] {
+    return this.#rollout.instances(service).map((instance) => {
+      const { systems, version } = instance.follows;
+      const view = this.#watch.viewOf(revision, systems, version, instance.service, instance.instance);
+      const state = stateOf(instance, revision, view?.nonce);
+      const error = state === "rejected" && view ? (instance.rejected.get(view.nonce) ?? "") : "";
+      return { instance, state, error };
+    });
+  }
+
+  /** The same, also of a revision from before the hub's start. */
+  async history(revision: bigint, service: string): Promise<Standing[]> {
+    await this.#watch.recall(revision);
+    return this.standings(revision, service);
+  }
+
+  /** Counts; `reached` tells whether this share of the live instances has applied the revision. */
+  tally(standings: readonly Standing[], share: number): Tally {
+    const count = (state: InstanceState): number =>
+      standings.filter((standing) => standing.state === state).length;
+    const live = standings.filter(({ instance }) => instance.connections > 0);
+    const applied = live.filter(({ state }) => state === "applied").length;
+    return {
+      applied: count("applied"),
+      rejected: count("rejected"),
+      behind: count("behind"),
+      silent: count("silent"),
+      // A share is no exact number: 0.55 of 20 would come to a little over 11.
+      reached: applied >= live.length * share - 1e-9,
+    };
+  }
+
+  /** Services with connected instances that follow a version, or only one of its systems. */
+  liveServices(version: string, system = ""): string[] {
+    const revision = this.#watch.newestRevision;
+    const following = this.#rollout.instances().filter(({ connections, follows, service, instance }) => {
+      const { systems } = follows;
+      if (connections === 0 || (system && systems.length > 0 && !systems.includes(system))) return false;
+      const view = this.#watch.viewOf(revision, follows.systems, follows.version, service, instance);
+      return view?.version === version;
+    });
+    return [...new Set(following.map(({ service }) => service))];
+  }
+
+  /** Waits until the share has applied the revision, too many have rejected it, or the time is up. */
+  async wait(
+    revision: bigint,
+    { service, share, timeoutMs, rejectionsMax }: WaitFor,
+    signal: AbortSignal,
+  ): Promise<Tally> {
+    const look = (): Tally => this.tally(this.standings(revision, service), share);
+    const isOver = (tally: Tally): boolean =>
+      tally.reached || (rejectionsMax > 0 && tally.rejected >= rejectionsMax);
+    const first = look();
+    if (isOver(first) || signal.aborted) return first;
+    await new Promise<void>((resolve) => {
+      let next: NodeJS.Timeout | undefined;
+      const end = (): void => {
+        clearTimeout(timer);
+        clearTimeout(next);
+        stop();
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      // A wait that its caller has left must not keep the process of a hub that stops.
+      const timer = setTimeout(end, timeoutMs).unref();
+      let restMs = LOOK_INTERVAL_MS;
+      const lookAgain = (): void => {
+        next = undefined;
+        const began = performance.now();
+        if (isOver(look())) end();
+        restMs = Math.max(LOOK_INTERVAL_MS, REST * (performance.now() - began));
+      };
+      // Many report at once; one look tells of all of them.
+      const stop = this.#rollout.onChange(() => {
+        next ??= setTimeout(lookAgain, restMs);
+      });
+      signal.addEventListener("abort", end, { once: true });
+    });
+    return look();
+  }
+}
