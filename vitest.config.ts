@@ -1,6 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-const SLOW = ["test/wire/**/*.test.ts", "test/backends/**/*.test.ts", "test/process/**/*.test.ts"];
+const SLOW = [
+  "test/wire/**/*.test.ts",
+  "test/backends/**/*.test.ts",
+  "test/process/**/*.test.ts",
+  "test/**/*-crash.test.ts",
+];
 
 // Two projects: `unit` is fast and needs nothing; `slow` opens real sockets and starts real processes, after it.
 export default defineConfig({

@@ -1,10 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { readDocumentDirectory } from "./adapters/files/document-directory.ts";
-import { ConfigManager } from "./config/config-manager.ts";
-import { compile } from "./config/snapshot.ts";
-import type { Finding } from "./documents/findings.ts";
+import { openAuditLog } from "./adapters/files/audit-log.ts";
+import { readDocumentDirectory, watchDocumentDirectory } from "./adapters/files/document-directory.ts";
+import { openFileRevisionLog } from "./adapters/files/revision-log.ts";
+import { FileImport } from "./config/file-import.ts";
+import { LiveConfig } from "./config/live-config.ts";
+import { ReleaseDesk } from "./config/release-desk.ts";
+import type { RevisionLog } from "./config/revision-log.ts";
+import { Rollout } from "./config/rollout.ts";
+import { RolloutBoard } from "./config/rollout-board.ts";
+import { type RolloutView, SharedRollout } from "./config/shared-rollout.ts";
+import { ConfigWatch } from "./config/watch.ts";
+import { formatFinding } from "./documents/findings.ts";
 import { createFront } from "./http/front.ts";
 import { type IdentityGate, openGate } from "./http/identity.ts";
 import { listen, type Tls } from "./http/listener.ts";
@@ -15,29 +23,18 @@ import { needOf } from "./rpc/scopes.ts";
 import { ServingStatus } from "./rpc/serving-status.ts";
 import type { Settings } from "./settings/settings.ts";
 import type { Logger } from "./telemetry/logger.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
+import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 
 /** A running hub. */
 export interface Hub {
   /** Where it listens, such as "http://127.0.0.1:7000". */
   readonly url: string;
   readonly port: number;
-  /** What the documents gave cause to say; none of it a FAIL. */
-  readonly findings: readonly Finding[];
   /** Takes no more calls, lets those that are open end, and gives everything back. */
   stop(): Promise<void>;
 }
 
-/** The documents are not fit to be served. */
-export class DocumentsRefused extends Error {
-  readonly findings: readonly Finding[];
-  constructor(findings: readonly Finding[]) {
-    super("the documents are not fit to be served");
-    this.findings = findings;
-  }
-}
-
-/** Starts a hub; the only place where its parts are put together. Throws DocumentsRefused. */
+/** Starts a hub; the only place where its parts are put together. Throws DocumentsUnfit. */
 export async function startHub(settings: Settings, logger: Logger): Promise<Hub> {
   const lifecycle = new Lifecycle();
   try {
@@ -49,14 +46,24 @@ export async function startHub(settings: Settings, logger: Logger): Promise<Hub>
 }
 
 async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle): Promise<Hub> {
-  const { compiled, report } = compile(await readDocumentDirectory(settings.configDir));
-  if (!compiled) throw new DocumentsRefused(report.findings);
-  for (const finding of report.findings) logger.warn({ finding }, "a document gives cause for concern");
-
-  // Revisions are not kept yet: each start is the first revision of a new epoch.
-  const config = new ConfigManager({ ...compiled, epoch: randomUUID(), revision: 1n });
+  const log = await openRevisionLog(settings, logger);
+  lifecycle.defer(() => log.close());
+  const live = await LiveConfig.start(log, await readDocumentDirectory(settings.configDir));
+  lifecycle.defer(() => live.stop());
+  const config = live.manager;
+  const rollout = await openRollout(settings, lifecycle);
+  const watch = new ConfigWatch(config.snapshot, rollout, {
+    windowRevisions: settings.watchWindowRevisions,
+    bookmarkIntervalMs: settings.bookmarkIntervalMs,
+    catchUpMs: settings.catchUpMs,
+  });
+  const board = new RolloutBoard(rollout, watch);
+  const desk = new ReleaseDesk(live, (version) => board.liveServices(version));
+  const audit = openAuditLog(settings.dataDir, logger);
   const metrics = createMetrics();
-  metrics.revision(config.snapshot.revision);
+  observe({ live, watch, metrics, logger, lifecycle });
+  if (settings.filesPollIntervalMs > 0) importFiles({ live, desk, settings, logger, lifecycle });
+
   const gate = await createGate(settings);
   const status = new ServingStatus(SERVICES.map((service) => service.typeName));
   const shutdown = new AbortController();
@@ -67,17 +74,29 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     gate,
     logger,
     metrics,
+    live,
     ready: () => status.get("") === "SERVING",
+    extraHeaders: () => staleness(live),
     metricsNeed: settings.publicMetrics ? "public" : { scope: "health:read" },
   });
   const rpc = createRpcHandler({
-    routes: hubRoutes({ config, status, reflection: settings.reflection }),
+    routes: hubRoutes({
+      config,
+      watch,
+      rollout,
+      desk,
+      board,
+      audit,
+      status,
+      reflection: settings.reflection,
+    }),
     gate,
     needOf: (method) => needOf(method, open),
     logger,
     metrics,
     ...settings,
     shutdown: shutdown.signal,
+    extraHeaders: () => staleness(live),
     fallback: rest,
   });
   const tls = await readTls(settings);
@@ -95,13 +114,112 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       shutdown.abort(new ConnectError("the hub is shutting down; connect again", Code.Unavailable)),
     );
   });
-  metrics.connections(() => listener.connections());
+  metrics.gauge("hub_connections", "Open connections.", () => listener.connections());
 
   const { port } = listener.address;
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
   const url = `${tls ? "https" : "http"}://${host}:${port}`;
   logger.info({ url, auth: settings.auth, revision: String(config.snapshot.revision) }, "the hub serves");
-  return { url, port, findings: report.findings, stop: () => lifecycle.stop() };
+  return { url, port, stop: () => lifecycle.stop() };
+}
+
+async function openRevisionLog(settings: Settings, logger: Logger): Promise<RevisionLog> {
+  if (settings.revisionLog !== "file") {
+    const { openNatsRevisionLog } = await import("./adapters/nats/revision-log.ts");
+    return await openNatsRevisionLog({ url: settings.revisionLog, logger });
+  }
+  const log = await openFileRevisionLog({ directory: settings.dataDir });
+  if (log.recovered)
+    logger.warn(
+      log.recovered,
+      "the revision log ended in an entry that was never acknowledged; it was cut off",
+    );
+  return log;
+}
+
+// Hubs that share a log share what they know of instances.
+async function openRollout(settings: Settings, lifecycle: Lifecycle): Promise<RolloutView> {
+  const own = new Rollout();
+  if (settings.revisionLog === "file") return own;
+  const { openRolloutBus } = await import("./adapters/nats/rollout-bus.ts");
+  const bus = await openRolloutBus(settings.revisionLog);
+  lifecycle.defer(() => bus.close());
+  const shared = new SharedRollout(own, bus, randomUUID());
+  lifecycle.defer(() => shared.stop());
+  return shared;
+}
+
+/** What the log and the snapshots do, for watchers, metrics and the hub's own log. */
+function observe(parts: {
+  live: LiveConfig;
+  watch: ConfigWatch;
+  metrics: Metrics;
+  logger: Logger;
+  lifecycle: Lifecycle;
+}): void {
+  const { live, watch, metrics, logger, lifecycle } = parts;
+  metrics.revision(live.manager.snapshot.revision);
+  metrics.gauge("hub_watchers", "Open watches.", () => watch.watchers);
+  metrics.gauge("hub_revision_log_reachable", "1 when the revision log can be written to.", () =>
+    Number(live.log.status.reachable),
+  );
+  metrics.gauge(
+    "hub_documents_in_trouble",
+    "Sources of documents that are not fit to be served.",
+    () => live.troubles.length,
+  );
+  const stopSnapshots = live.onSnapshot((snapshot) => {
+    watch.push(snapshot);
+    metrics.revision(snapshot.revision);
+    logger.info({ revision: String(snapshot.revision) }, "the hub serves a new revision");
+  });
+  const stopTroubles = live.onTrouble(({ source, findings }) => {
+    logger.error(
+      { source, findings: findings.map(formatFinding) },
+      "documents are not fit to be served; the last good ones are",
+    );
+  });
+  const stopStatus = live.log.onStatus((status) => {
+    if (status.reachable) logger.info({}, "the revision log is back");
+    else
+      logger.error(
+        { reason: status.reason },
+        "the revision log is out of reach; the last revision is served",
+      );
+  });
+  lifecycle.defer(() => {
+    stopSnapshots();
+    stopTroubles();
+    stopStatus();
+  });
+}
+
+function importFiles(parts: {
+  live: LiveConfig;
+  desk: ReleaseDesk;
+  settings: Settings;
+  logger: Logger;
+  lifecycle: Lifecycle;
+}): void {
+  const { live, desk, settings, logger, lifecycle } = parts;
+  const files = new FileImport(live, desk);
+  const watching = watchDocumentDirectory(
+    settings.configDir,
+    settings.filesPollIntervalMs,
+    async (texts) => {
+      const revision = await files.take(texts);
+      if (revision !== undefined)
+        logger.info({ revision: String(revision) }, "a change of the files was published");
+    },
+    (error) => logger.warn({ err: error }, "the files could not be taken; they are tried again"),
+  );
+  lifecycle.defer(() => watching.stop());
+}
+
+// How long the answer may have been out of date, in seconds; nothing while the log is heard.
+function staleness(live: LiveConfig): Record<string, string> {
+  const { reachable, since } = live.log.status;
+  return reachable ? {} : { "x-hub-stale-seconds": String(Math.round((Date.now() - since) / 1000)) };
 }
 
 async function createGate(settings: Settings): Promise<IdentityGate> {

@@ -1,19 +1,17 @@
 #!/usr/bin/env node
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readDocumentDirectory } from "./adapters/files/document-directory.ts";
 import { EXIT, HELP, runCommand } from "./cli/run.ts";
-import { compile } from "./config/snapshot.ts";
 import { type Finding, formatFinding } from "./documents/findings.ts";
-import { DocumentsRefused, startHub } from "./hub.ts";
 import { checkSettingsFile, loadSettings, processEnv, SHIPPED_CONFIG_DIR } from "./settings/settings.ts";
-import { createLogger } from "./telemetry/logger.ts";
+
+// What only one command needs is imported there: to load all of the hub takes longer than most commands run.
 
 /** Runs one command line; returns its exit code. */
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   const asksHelp = rest.includes("--help") || rest.includes("-h");
-  if (asksHelp && (command === "serve" || command === "validate")) {
+  if (asksHelp && ["serve", "validate", "log"].includes(command ?? "")) {
     process.stdout.write(HELP);
     return EXIT.ok;
   }
@@ -22,6 +20,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return await serve(rest);
     case "validate":
       return await validate(rest);
+    case "log":
+      return await verifyLog(rest);
     default:
       return await runCommand(argv, { env: processEnv });
   }
@@ -32,6 +32,11 @@ async function serve(args: readonly string[]): Promise<number> {
   if (!flags) return EXIT.usage;
   const { settings, findings } = loadSettings({ env: processEnv, flags });
   if (!settings) return refuse("The settings are not fit to start with.", findings, EXIT.usage);
+  const [{ startHub }, { DocumentsUnfit }, { createLogger }] = await Promise.all([
+    import("./hub.ts"),
+    import("./config/live-config.ts"),
+    import("./telemetry/logger.ts"),
+  ]);
   const logger = createLogger(settings.logLevel);
   process.on("uncaughtException", (error) => {
     // Nothing that a client sends may get here. What does is a fault of the hub, whose state is then unknown.
@@ -46,7 +51,7 @@ async function serve(args: readonly string[]): Promise<number> {
     await hub.stop();
     return EXIT.ok;
   } catch (error) {
-    if (error instanceof DocumentsRefused) {
+    if (error instanceof DocumentsUnfit) {
       return refuse(
         `The documents in ${settings.configDir} are not fit to be served.`,
         error.findings,
@@ -65,6 +70,8 @@ async function validate(args: readonly string[]): Promise<number> {
     process.stderr.write("usage: central-hub validate [directory]\n");
     return EXIT.usage;
   }
+  const { readDocumentDirectory } = await import("./adapters/files/document-directory.ts");
+  const { compile } = await import("./config/snapshot.ts");
   try {
     const texts = await readDocumentDirectory(directory);
     const settings = await readFile(join(directory, "hub.yaml"), "utf8").catch(() => undefined);
@@ -77,6 +84,30 @@ async function validate(args: readonly string[]): Promise<number> {
     process.stderr.write(
       `${directory} could not be read: ${error instanceof Error ? error.message : error}\n`,
     );
+    return EXIT.failure;
+  }
+}
+
+// With --data-dir it needs no settings of a hub: a backup is checked anywhere.
+async function verifyLog([action, ...args]: readonly string[]): Promise<number> {
+  const flags = action === "verify" ? readFlags(args) : undefined;
+  if (!flags || [...flags.keys()].some((name) => name !== "data-dir")) {
+    process.stderr.write("usage: central-hub log verify [--data-dir DIR]\n");
+    return EXIT.usage;
+  }
+  const { settings, findings } = loadSettings({ env: flags.has("data-dir") ? {} : processEnv, flags });
+  if (!settings) return refuse("The settings do not say where the log is.", findings, EXIT.usage);
+  if (settings.revisionLog !== "file" && !flags.has("data-dir")) {
+    process.stderr.write("The hub keeps its revisions in a NATS stream; --data-dir names a directory.\n");
+    return EXIT.usage;
+  }
+  const { reportOnLog } = await import("./adapters/files/verify-log.ts");
+  try {
+    const { isSound, text } = await reportOnLog(settings.dataDir);
+    process.stdout.write(text);
+    return isSound ? EXIT.ok : EXIT.failure;
+  } catch (error) {
+    process.stderr.write(`The log could not be read: ${error instanceof Error ? error.message : error}\n`);
     return EXIT.failure;
   }
 }

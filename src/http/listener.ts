@@ -3,7 +3,7 @@ import * as http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { ConnectionLimits } from "./connection-limits.ts";
-import { guardSession, type SessionLimits } from "./session-guard.ts";
+import { discardRest, guardSession, LEAVE_MS, type SessionLimits } from "./session-guard.ts";
 
 /** A request over HTTP/1.1 or HTTP/2, whose compatibility objects are used where the two agree. */
 export type Request = http.IncomingMessage & Partial<Pick<http2.Http2ServerRequest, "authority">>;
@@ -58,14 +58,18 @@ export async function listen(
     session.once("close", () => sessions.delete(session));
     guardSession(session, limits);
   };
-  const server = tls
-    ? secureServer(tls, handler, limits, onSession)
-    : plainServer(handler, limits, onSession);
+  const serve: Handler = (request, response) => {
+    // HTTP/2 has the guard of its session for this.
+    if (request.httpVersionMajor === 1) finishRequest(request, response);
+    handler(request, response);
+  };
+  const server = tls ? secureServer(tls, serve, limits, onSession) : plainServer(serve, limits, onSession);
   const admission = new ConnectionLimits(limits.connections, limits.connectionsPerAddress);
   // Before any other listener sees the socket.
   server.prependListener("connection", (socket: Socket) => {
     // A socket without an error listener ends the process when its peer resets it.
     socket.on("error", () => socket.destroy());
+    letGoAfterGoodbye(socket);
     admission.admit(socket);
   });
   server.listen(at.port, at.host);
@@ -138,6 +142,9 @@ function plainServer(
 // silent is let go.
 function sniff(socket: Socket, timeoutMs: number, decide: (isHttp2: boolean) => void): void {
   let seen: Buffer = Buffer.alloc(0);
+  // A client that ends its side is gone; only HTTP/1.1 lets it wait for an answer. http.Server takes all of them
+  // to be of that kind.
+  socket.allowHalfOpen = false;
   const timer = setTimeout(() => socket.destroy(), timeoutMs);
   const stop = () => clearTimeout(timer);
   socket.once("close", stop);
@@ -156,6 +163,7 @@ function sniff(socket: Socket, timeoutMs: number, decide: (isHttp2: boolean) => 
     }
     stop();
     socket.off("close", stop);
+    socket.allowHalfOpen = !matches;
     socket.unshift(seen);
     decide(matches);
   };
@@ -182,9 +190,30 @@ function secureServer(
   server.on("session", onSession);
   server.on("sessionError", () => {});
   server.on("tlsClientError", (_error, socket: TLSSocket) => socket.destroy());
-  server.on("secureConnection", (socket: TLSSocket) => socket.on("error", () => socket.destroy()));
+  server.on("secureConnection", (socket: TLSSocket) => {
+    socket.on("error", () => socket.destroy());
+    letGoAfterGoodbye(socket);
+  });
   server.on("clientError" as "sessionError", answerBadRequest as unknown as () => void);
   return server;
+}
+
+// The hub's side has ended; a peer that does not end its own would keep its place for ever.
+function letGoAfterGoodbye(socket: Socket): void {
+  socket.once("finish", () => {
+    const timer = setTimeout(() => socket.destroy(), LEAVE_MS);
+    socket.once("close", () => clearTimeout(timer));
+  });
+}
+
+// An answer may come before the request's body has ended. What is left of the body must then be read all the same,
+// or the connection is stuck: it waits for a client that waits for it.
+function finishRequest(request: Request, response: Response): void {
+  // Node's own iterator cuts the request off from its socket when it is left early, and no one reads on.
+  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
+  response.once("finish", () => {
+    if (!request.complete) discardRest(request);
+  });
 }
 
 function answerBadRequest(error: NodeJS.ErrnoException, socket: Socket): void {

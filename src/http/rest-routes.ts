@@ -28,6 +28,7 @@ type Fields = { [key: string]: Json };
 /** Every REST route by its path. The shapes are a promise to old services: see the README. */
 export function restRoutes({
   config,
+  live,
   metrics,
   ready,
   metricsNeed,
@@ -78,8 +79,17 @@ export function restRoutes({
       {
         need: "public",
         parameters: [],
-        answer: () =>
-          ready() ? { json: { status: "ready" } } : { status: 503, json: { status: "not ready" } },
+        answer: () => {
+          const { reachable, reason } = live.log.status;
+          // A hub that serves its last good snapshot is ready, and says what is wrong.
+          const json: Json = {
+            status: ready() ? "ready" : "not ready",
+            revision: Number(config.snapshot.revision),
+            revision_log: reachable ? "reachable" : `out of reach: ${reason}`,
+            documents_in_trouble: live.troubles.map(({ source }) => source),
+          };
+          return { status: ready() ? 200 : 503, json };
+        },
       },
     ],
     [

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ConfigManager } from "../config/config-manager.ts";
+import type { LiveConfig } from "../config/live-config.ts";
 import { HubError, type Reason, unknownName } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -14,8 +15,11 @@ export interface RestOptions {
   readonly gate: IdentityGate;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly live: Pick<LiveConfig, "log" | "troubles">;
   /** Whether the hub takes calls, for /readyz. */
   readonly ready: () => boolean;
+  /** Headers for every answer, such as how old the configuration is while the log is out of reach. */
+  readonly extraHeaders: () => Readonly<Record<string, string>>;
   /** What /metrics needs. */
   readonly metricsNeed: Need;
 }
@@ -66,7 +70,7 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
     answer(request, path, route, options.gate)
       .catch((error: unknown) => failure(error, requestId, path, options.logger))
       .then((reply) => {
-        write(request, response, reply, requestId);
+        write(request, response, reply, { ...options.extraHeaders(), "x-request-id": requestId });
         options.metrics.httpHandled(route ? path : "other", reply.status, (performance.now() - began) / 1000);
       })
       .catch((error: unknown) => {
@@ -139,11 +143,16 @@ function failure(error: unknown, requestId: string, path: string, logger: Logger
   return { status, contentType: "application/json; charset=utf-8", body, headers };
 }
 
-function write(request: Request, response: Response, reply: Reply, requestId: string): void {
+function write(
+  request: Request,
+  response: Response,
+  reply: Reply,
+  extra: Readonly<Record<string, string>>,
+): void {
   const headers: Record<string, string | number> = {
     "content-type": reply.contentType,
-    "x-request-id": requestId,
     "x-content-type-options": "nosniff",
+    ...extra,
     ...reply.headers,
   };
   let status = reply.status;

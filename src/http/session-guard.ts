@@ -1,5 +1,6 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
+import type { Readable } from "node:stream";
 
 /** What bounds one HTTP/2 connection. Times in milliseconds. */
 export interface SessionLimits {
@@ -21,6 +22,21 @@ export interface SessionLimits {
   mayStreamRequest(path: string): boolean;
 }
 
+/** Time that a client has to act on a goodbye. */
+export const LEAVE_MS = 1_000;
+
+/**
+ * Reads what is left of a request and drops it. A call that is answered before its body has ended, such as one that
+ * is too large, leaves the rest unread: without this its client would wait for ever to send it.
+ */
+export function discardRest(body: Readable): void {
+  // Whoever began to read has left, and would keep the stream from flowing.
+  body.removeAllListeners("readable");
+  body.removeAllListeners("data");
+  body.on("data", () => {});
+  body.resume();
+}
+
 /**
  * Watches over one HTTP/2 connection. Node has such timers for HTTP/1.1 only: without these, a client that
  * sends half a request, or nothing, would hold its place for ever.
@@ -37,9 +53,9 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
       open -= 1;
       if (open === 0 && !session.destroyed) idle = setTimeout(() => leave(session), limits.idleTimeoutMs);
     });
-    if (!stream.endAfterHeaders && !limits.mayStreamRequest(headers[":path"] ?? "")) {
-      limitBody(stream, limits.bodyTimeoutMs);
-    }
+    if (stream.endAfterHeaders) return;
+    stream.once("finish", () => endRest(stream));
+    if (!limits.mayStreamRequest(headers[":path"] ?? "")) limitBody(stream, limits.bodyTimeoutMs);
   });
   const stopPings = keepAlive(session, limits);
   const age =
@@ -56,7 +72,17 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
 // Says goodbye first, so that a client that is merely early does not take it for a failure.
 function leave(session: ServerHttp2Session): void {
   session.close();
-  setTimeout(() => session.destroy(), 1_000).unref();
+  setTimeout(() => session.destroy(), LEAVE_MS).unref();
+}
+
+// The answer is on its way, and the client has this long to end its request by itself.
+function endRest(stream: ServerHttp2Stream): void {
+  if (remoteHasEnded(stream)) return;
+  discardRest(stream);
+  const timer = setTimeout(() => {
+    if (!remoteHasEnded(stream)) stream.close(constants.NGHTTP2_NO_ERROR);
+  }, LEAVE_MS);
+  stream.once("close", () => clearTimeout(timer));
 }
 
 // An absolute time: a stream's own timeout starts anew with every byte.

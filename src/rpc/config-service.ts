@@ -1,15 +1,28 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
+import { AppliedOutcome, type ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import type { ConfigManager } from "../config/config-manager.ts";
 import type { Action } from "../config/permissions.ts";
+import type { RolloutView } from "../config/shared-rollout.ts";
+import type { ConfigWatch } from "../config/watch.ts";
+import { HubError } from "../errors.ts";
+import { untilShutdown } from "./stream-end.ts";
 
 type Reads = Pick<
   ConfigManager,
-  "getMessagingConfig" | "getNatsSubjects" | "getKafkaTopics" | "getKafkaConsumerGroups" | "checkPermission"
+  | "getMessagingConfig"
+  | "getNatsSubjects"
+  | "getKafkaTopics"
+  | "getKafkaConsumerGroups"
+  | "checkPermission"
+  | "snapshot"
 >;
 
-/** ConfigService over the reads of a ConfigManager. Watching and reporting answer UNIMPLEMENTED. */
-export function configService(config: Reads): Partial<ServiceImpl<typeof ConfigService>> {
+/** ConfigService over the reads of a ConfigManager, the watch, and what instances report. */
+export function configService(
+  config: Reads,
+  watch: ConfigWatch,
+  rollout: RolloutView,
+): ServiceImpl<typeof ConfigService> {
   return {
     getMessagingConfig: (request) => config.getMessagingConfig(request),
     getNatsSubjects: (request) => config.getNatsSubjects(request),
@@ -17,5 +30,23 @@ export function configService(config: Reads): Partial<ServiceImpl<typeof ConfigS
     getKafkaConsumerGroups: (request) => config.getKafkaConsumerGroups(request),
     // Validation lets only "publish" and "subscribe" through.
     checkPermission: (request) => config.checkPermission({ ...request, action: request.action as Action }),
+    watchMessagingConfig: (request, { signal }) =>
+      untilShutdown(watch.watch({ ...request, resume: request.resume }, signal), signal),
+    reportApplied: ({ service, instance, epoch, revision, nonce, outcome, error }) => {
+      const { epoch: current } = config.snapshot;
+      if (epoch !== current) {
+        throw new HubError(
+          "HISTORY_GONE",
+          `epoch: "${epoch}" is not this history's "${current}"; watch again without a resume point`,
+        );
+      }
+      rollout.report(
+        service,
+        instance,
+        { revision, nonce },
+        outcome === AppliedOutcome.REJECTED ? error : "",
+      );
+      return {};
+    },
   };
 }

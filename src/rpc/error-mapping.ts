@@ -1,7 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { PublishRefusalSchema } from "../../gen/centralhub/config/v1/release_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { DocumentsRefused } from "../config/release-desk.ts";
 import { HubError, type Reason } from "../errors.ts";
+import { refusalMessage } from "./release-messages.ts";
 
 /** The one table from what is wrong to the code on the wire. */
 export const CODE_OF: Readonly<Record<Reason, Code>> = {
@@ -54,6 +57,9 @@ export function toConnectError(error: unknown, requestId: string): ConnectError 
   const mapped = new ConnectError(message, CODE_OF[reason], undefined, [
     { desc: ErrorInfoSchema, value: info },
   ]);
+  if (known instanceof DocumentsRefused) {
+    mapped.details.push({ desc: PublishRefusalSchema, value: refusalMessage(known) });
+  }
   mapped.cause = error;
   return mapped;
 }

@@ -9,10 +9,16 @@ import {
 import { compressionGzip } from "@connectrpc/connect-node";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
+import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { AuditLog } from "../config/audit.ts";
 import type { ConfigManager } from "../config/config-manager.ts";
+import type { ReleaseDesk } from "../config/release-desk.ts";
+import type { RolloutBoard } from "../config/rollout-board.ts";
+import type { RolloutView } from "../config/shared-rollout.ts";
+import type { ConfigWatch } from "../config/watch.ts";
 import { admit, type IdentityGate, type Need } from "../http/identity.ts";
 import type { Handler } from "../http/listener.ts";
 import { requestIdOf } from "../http/request-id.ts";
@@ -27,23 +33,31 @@ import { deadlineInterceptor } from "./interceptors/deadline.ts";
 import { errorInterceptor } from "./interceptors/errors.ts";
 import { telemetryInterceptor } from "./interceptors/telemetry.ts";
 import { reflectionService } from "./reflection-service.ts";
+import { releaseService } from "./release-service.ts";
 import type { ServingStatus } from "./serving-status.ts";
 
 /** The hub's own services: what reflection lists and health speaks for. */
-export const SERVICES: readonly DescService[] = [ConfigService];
+export const SERVICES: readonly DescService[] = [ConfigService, ReleaseService];
 const STANDARD: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
 
 /** What the services answer from. */
 export interface Answers {
   readonly config: ConfigManager;
+  readonly watch: ConfigWatch;
+  readonly rollout: RolloutView;
+  readonly desk: ReleaseDesk;
+  readonly board: RolloutBoard;
+  readonly audit: AuditLog;
   readonly status: ServingStatus;
   readonly reflection: boolean;
 }
 
 /** Registers every service. */
-export function hubRoutes({ config, status, reflection }: Answers): (router: ConnectRouter) => void {
+export function hubRoutes(answers: Answers): (router: ConnectRouter) => void {
+  const { config, watch, rollout, desk, board, audit, status, reflection } = answers;
   return (router) => {
-    router.service(ConfigService, configService(config));
+    router.service(ConfigService, configService(config, watch, rollout));
+    router.service(ReleaseService, releaseService(desk, board, audit));
     router.service(Health, grpcHealthService(status));
     if (!reflection) return;
     const implementation = reflectionService([...SERVICES, ...STANDARD]);
@@ -51,6 +65,9 @@ export function hubRoutes({ config, status, reflection }: Answers): (router: Con
     router.service(ServerReflectionAlpha, implementation as object);
   };
 }
+
+/** Calls that wait for others, and bound that wait by themselves. */
+const UNHURRIED: ReadonlySet<DescMethod> = new Set([ReleaseService.method.publishConfig]);
 
 /** What every call passes through. Sizes in bytes, times in milliseconds. */
 export interface RpcOptions {
@@ -64,6 +81,8 @@ export interface RpcOptions {
   readonly unaryDeadlineMs: number;
   /** Ends every open call when it is aborted. */
   readonly shutdown: AbortSignal;
+  /** Headers for every answer, such as how old the configuration is while the log is out of reach. */
+  readonly extraHeaders: () => Readonly<Record<string, string>>;
   /** Answers what is not an RPC. */
   readonly fallback: Handler;
 }
@@ -77,7 +96,7 @@ export function createRpcHandler(options: RpcOptions): Handler {
   const interceptors: Interceptor[] = [
     telemetryInterceptor(options.logger, options.metrics),
     errorInterceptor,
-    deadlineInterceptor(options.unaryDeadlineMs),
+    deadlineInterceptor(options.unaryDeadlineMs, UNHURRIED),
     createValidateInterceptor(),
   ];
   const router = createConnectRouter({
@@ -101,11 +120,13 @@ function requestGate({
   logger,
   metrics,
   readMaxBytes,
+  extraHeaders,
 }: RpcOptions): (context: HandlerContext) => Promise<void> {
   return async (context) => {
     const requestId = requestIdOf(context.requestHeader.get("x-request-id"));
     context.values.set(requestIdKey, requestId);
     context.responseHeader.set("x-request-id", requestId);
+    for (const [name, value] of Object.entries(extraHeaders())) context.responseHeader.set(name, value);
     try {
       const authorization = context.requestHeader.get("authorization") ?? undefined;
       context.values.set(callerKey, await admit(gate, needOf(context.method), authorization));

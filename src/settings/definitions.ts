@@ -67,6 +67,13 @@ function list(check: (item: string) => boolean, expected: string): Read<readonly
   };
 }
 
+function revisionLog(): Read<string> {
+  return (value) => {
+    if (value === "file" || (typeof value === "string" && /^(nats|tls):\/\//.test(value))) return value;
+    return new Fault('"file", or the URL of a NATS stream such as nats://nats:4222/CENTRAL_HUB_REVISIONS');
+  };
+}
+
 // Symmetric algorithms are left out on purpose: with them, whoever can check a token can make one.
 const ALGORITHMS = [
   "RS256",
@@ -100,6 +107,9 @@ export const DEFINITIONS = {
     [],
     list(isOrigin, 'a list of origins such as "https://console.example.com"'),
   ),
+  dataDir: define("data_dir", "HUB_DATA_DIR", "./data", text()),
+  revisionLog: define("revision_log", "HUB_REVISION_LOG", "file", revisionLog()),
+  filesPollIntervalMs: define("files_poll_interval_ms", undefined, 1_000, whole(0, 3_600_000)),
   logLevel: define(
     "log_level",
     "HUB_LOG_LEVEL",
@@ -137,6 +147,9 @@ export const DEFINITIONS = {
   connections: define("limits.connections", undefined, 10_000, whole(1, 1_000_000)),
   connectionsPerAddress: define("limits.connections_per_address", undefined, 0, whole(0, 1_000_000)),
   streamsPerConnection: define("limits.streams_per_connection", undefined, 200, whole(1, 100_000)),
+  watchWindowRevisions: define("watch.window_revisions", undefined, 1_000, whole(1, 1_000_000)),
+  bookmarkIntervalMs: define("watch.bookmark_interval_ms", undefined, 15_000, whole(100, 600_000)),
+  catchUpMs: define("watch.catch_up_ms", undefined, 10_000, whole(0, 600_000)),
   shutdownGraceMs: define("limits.shutdown_grace_ms", undefined, 10_000, whole(0, 600_000)),
 };
 
@@ -146,5 +159,6 @@ function define<Value>(
   fallback: Value,
   read: Read<Value>,
 ): Definition<Value> {
+  Object.freeze(fallback);
   return env === undefined ? { key, fallback, read } : { key, env, fallback, read };
 }

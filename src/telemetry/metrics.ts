@@ -10,8 +10,8 @@ export interface Metrics {
   httpHandled(route: string, status: number, seconds: number): void;
   /** The revision that is served. */
   revision(revision: bigint): void;
-  /** Number of open connections, asked for when the metrics are read. */
-  connections(count: () => number): void;
+  /** A number that is asked for when the metrics are read. */
+  gauge(name: string, help: string, value: () => number): void;
   /** All metrics in Prometheus' text format. */
   text(): Promise<{ contentType: string; body: string }>;
 }
@@ -59,13 +59,13 @@ export function createMetrics(): Metrics {
     },
     httpHandled: (route, status, seconds) => http.observe({ route, status: String(status) }, seconds),
     revision: (value) => revision.set(Number(value)),
-    connections: (count) => {
+    gauge: (name, help, value) => {
       new Gauge({
-        name: "hub_connections",
-        help: "Open connections.",
+        name,
+        help,
         registers,
         collect() {
-          this.set(count());
+          this.set(value());
         },
       });
     },

@@ -8,7 +8,14 @@ import { type Logger, silentLogger } from "../../src/telemetry/logger.ts";
 
 /** Settings of a test: the defaults on a free port, with the shipped documents. */
 export function testSettings(overrides: Partial<Settings> = {}): Settings {
-  return { ...defaults(), port: 0, shutdownGraceMs: 500, configDir: SHIPPED_CONFIG_DIR, ...overrides };
+  return {
+    ...defaults(),
+    port: 0,
+    shutdownGraceMs: 500,
+    filesPollIntervalMs: 0,
+    configDir: SHIPPED_CONFIG_DIR,
+    ...overrides,
+  };
 }
 
 /** Starts a hub within the test's process and stops it when the test has ended. */
@@ -16,7 +23,8 @@ export async function startTestHub(
   overrides: Partial<Settings> = {},
   logger: Logger = silentLogger,
 ): Promise<Hub> {
-  const hub = await startHub(testSettings(overrides), logger);
+  const dataDir = overrides.dataDir ?? (await temporaryDirectory());
+  const hub = await startHub(testSettings({ ...overrides, dataDir }), logger);
   onTestFinished(() => hub.stop());
   return hub;
 }

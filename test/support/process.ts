@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 
@@ -22,9 +24,10 @@ export function startProcess(
   env: Record<string, string> = {},
   entry = "src/main.ts",
 ): Running {
+  const dataDir = mkdtempSync(join(tmpdir(), "central-hub-data-"));
   const child = spawn(process.execPath, [join(root, entry), ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? "", ...env },
+    env: { PATH: process.env.PATH ?? "", HUB_DATA_DIR: dataDir, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let out = "";
@@ -34,7 +37,10 @@ export function startProcess(
   const exited = new Promise<number | NodeJS.Signals>((resolve) =>
     child.once("close", (code, signal) => resolve(code ?? signal ?? 1)),
   );
-  onTestFinished(() => void child.kill("SIGKILL"));
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+    rmSync(dataDir, { recursive: true, force: true });
+  });
   const waitFor = async (pattern: RegExp): Promise<RegExpMatchArray> => {
     for (const until = Date.now() + 15_000; Date.now() < until; await new Promise((r) => setTimeout(r, 20))) {
       const match = pattern.exec(out);

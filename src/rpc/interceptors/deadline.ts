@@ -1,10 +1,11 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { HubError } from "../../errors.ts";
 
-/** Ends a unary call that takes longer than the hub allows, whatever deadline the client set. */
-export function deadlineInterceptor(deadlineMs: number): Interceptor {
+/** Ends a unary call that takes longer than the hub allows, whatever deadline the client set, but for those named. */
+export function deadlineInterceptor(deadlineMs: number, unhurried: ReadonlySet<DescMethod>): Interceptor {
   return (next) => async (call) => {
-    if (call.stream) return await next(call);
+    if (call.stream || unhurried.has(call.method)) return await next(call);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
