@@ -7,6 +7,8 @@ export interface Surroundings {
   readonly out: (text: string) => void;
   /** Takes everything that is said about the result. */
   readonly err: (text: string) => void;
+  /** Asks to be told when the user has had enough, as with Ctrl-C, for commands that have no end of their own. */
+  readonly untilStopped: () => AbortSignal;
 }
 
 /** The command line is wrong; the message says how. */
@@ -23,7 +25,7 @@ export function readArguments<const Options extends NonNullable<ParseArgsConfig[
   const parsed = parseStrictly(args, options);
   for (const [name, value] of Object.entries(parsed.values)) {
     // An empty value is mostly a variable that is not set; to take it as "all" would hide that.
-    if (value === "") throw new UsageError(`--${name} needs a value`);
+    if ([value].flat().includes("")) throw new UsageError(`--${name} needs a value`);
   }
   return parsed;
 }
@@ -39,6 +41,25 @@ function parseStrictly<const Options extends NonNullable<ParseArgsConfig["option
     if (!(error instanceof TypeError) || !code.startsWith("ERR_PARSE_ARGS_")) throw error;
     throw new UsageError(error.message.replace(/\. .*$|\n.*$/s, ""));
   }
+}
+
+/** A revision by its number. Throws a UsageError that begins with who wants it. */
+export function readRevision(text: string, who: string): bigint {
+  if (!/^[1-9]\d{0,17}$/.test(text)) throw new UsageError(`${who} takes the number of a revision, from 1`);
+  return BigInt(text);
+}
+
+/** A number within limits. Throws a UsageError that names the flag. */
+export function readNumber(
+  flag: string,
+  text: string,
+  { min, max, whole = false }: { readonly min: number; readonly max: number; readonly whole?: boolean },
+): number {
+  const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number >= min && number <= max) || (whole && !Number.isInteger(number))) {
+    throw new UsageError(`--${flag} takes a ${whole ? "whole " : ""}number from ${min} to ${max}`);
+  }
+  return number;
 }
 
 /** The text on one line and without characters that steer a terminal; those are shown as escapes. */

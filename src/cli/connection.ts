@@ -1,6 +1,6 @@
+import type { DescService } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { CommandFailed, printable, UsageError } from "./command.ts";
 
 /** A hub to talk to. */
@@ -26,6 +26,7 @@ const TIMEOUT_SECONDS_MAX = 3600;
 export function readTarget(
   flags: { readonly [Name in keyof typeof TARGET_FLAGS]?: string | undefined },
   env: Readonly<Record<string, string | undefined>>,
+  defaultTimeoutSeconds = DEFAULT_TIMEOUT_SECONDS,
 ): Target {
   const url = flags.url ?? (env.CENTRAL_HUB_URL || DEFAULT_URL);
   const source = flags.url === undefined ? "CENTRAL_HUB_URL" : "--url";
@@ -38,7 +39,7 @@ export function readTarget(
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
     throw new UsageError('the token holds characters that no token has; give what stands after "Bearer "');
   }
-  const timeoutSeconds = flags.timeout === undefined ? DEFAULT_TIMEOUT_SECONDS : Number(flags.timeout);
+  const timeoutSeconds = flags.timeout === undefined ? defaultTimeoutSeconds : Number(flags.timeout);
   if (!(timeoutSeconds > 0 && timeoutSeconds <= TIMEOUT_SECONDS_MAX)) {
     throw new UsageError(`--timeout takes seconds, more than 0 and at most ${TIMEOUT_SECONDS_MAX}`);
   }
@@ -46,22 +47,32 @@ export function readTarget(
 }
 
 /** Asks a hub. Throws CommandFailed with what the hub said, or with why it said nothing. */
-export async function ask<Answer>(
+export async function ask<Service extends DescService, Answer>(
   target: Target,
-  question: (client: Client<typeof ConfigService>) => Promise<Answer>,
+  service: Service,
+  question: (client: Client<Service>) => Promise<Answer>,
 ): Promise<Answer> {
-  // HTTP/1.1 gets through every proxy.
-  const transport = createConnectTransport({
-    baseUrl: target.url,
-    httpVersion: "1.1",
-    defaultTimeoutMs: Math.ceil(target.timeoutSeconds * 1000),
-    interceptors: target.token === undefined ? [] : [bearer(target.token)],
-  });
   try {
-    return await question(createClient(ConfigService, transport));
+    return await question(connect(target, service, target.timeoutSeconds));
   } catch (error) {
     throw new CommandFailed(explain(ConnectError.from(error), target), { cause: error });
   }
+}
+
+/** A client of a hub. Without a number of seconds a call may take as long as it likes, as streams do. */
+export function connect<Service extends DescService>(
+  { url, token }: Target,
+  service: Service,
+  timeoutSeconds?: number,
+): Client<Service> {
+  // HTTP/1.1 gets through every proxy.
+  const transport = createConnectTransport({
+    baseUrl: url,
+    httpVersion: "1.1",
+    ...(timeoutSeconds === undefined ? {} : { defaultTimeoutMs: Math.ceil(timeoutSeconds * 1000) }),
+    interceptors: token === undefined ? [] : [bearer(token)],
+  });
+  return createClient(service, transport);
 }
 
 function bearer(token: string): Interceptor {
@@ -71,10 +82,14 @@ function bearer(token: string): Interceptor {
   };
 }
 
-function explain(error: ConnectError, { url, timeoutSeconds }: Target): string {
+/** Why a call failed, for people. */
+export function explain(error: ConnectError, { url, timeoutSeconds }: Target): string {
   const code = (Code[error.code] ?? "Unknown").replace(/(?<=.)[A-Z]/g, "_$&").toUpperCase();
   const said = printable(error.rawMessage);
   const network = networkReason(error);
+  if (network === "ECONNRESET" || network === "EPIPE") {
+    return `the connection to ${url} broke off: ${network} (${code})`;
+  }
   if (network !== undefined) {
     return `no hub at ${url}: ${network}; name its address with --url or CENTRAL_HUB_URL (${code})`;
   }
@@ -91,8 +106,8 @@ function explain(error: ConnectError, { url, timeoutSeconds }: Target): string {
   return `${said} (${code})`;
 }
 
-// Node's name for what went wrong below HTTP, such as ECONNREFUSED; undefined when a server answered.
-function networkReason(error: unknown): string | undefined {
+/** Node's name for what went wrong below HTTP, such as ECONNREFUSED; undefined when a server answered. */
+export function networkReason(error: unknown): string | undefined {
   for (let link = error; link instanceof Error; link = link.cause) {
     if ("code" in link && typeof link.code === "string") return link.code;
   }

@@ -28,7 +28,7 @@ const ROOTS: readonly DescFile[] = [
 ];
 
 // The compiled descriptor.proto that we have lost its file options, without which Go generates nothing for it.
-const DESCRIPTOR_PACKAGE = /^package google\.protobuf;\n(?=[^]*^message FileDescriptorSet \{)/m;
+const DESCRIPTOR_PACKAGE = /^package google\.protobuf;\n(?=[\s\S]*^message FileDescriptorSet \{)/m;
 const DESCRIPTOR_OPTIONS =
   'package google.protobuf;\n\noption go_package = "google.golang.org/protobuf/types/descriptorpb";\n';
 

@@ -1,10 +1,9 @@
-import { stringify } from "yaml";
 import type { ConfigHeader } from "../../gen/centralhub/config/v1/config_pb.ts";
 import { readArguments, type Surroundings, UsageError } from "./command.ts";
 import { readTarget, TARGET_FLAGS } from "./connection.ts";
 import { GET_HELP } from "./help.ts";
 import { KINDS, type Kind } from "./kinds.ts";
-import { tableText } from "./table.ts";
+import { readOutput, show } from "./output.ts";
 
 const FLAGS = {
   ...TARGET_FLAGS,
@@ -15,9 +14,6 @@ const FLAGS = {
   output: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
-
-const OUTPUTS = ["table", "json", "yaml"] as const;
-type Output = (typeof OUTPUTS)[number];
 
 /** `get`: shows what a running hub serves. The data goes to `out`; which state of it that is goes to `err`. */
 export async function get(args: readonly string[], { env, out, err }: Surroundings): Promise<void> {
@@ -37,16 +33,7 @@ export async function get(args: readonly string[], { env, out, err }: Surroundin
   const { domain = "", system = "", version = "", service = "" } = values;
   const answer = await kind.fetch(target, { domain, system, version, service });
   err(headerLine(answer.header));
-  switch (output) {
-    case "json":
-      return out(`${JSON.stringify(answer.data, undefined, 2)}\n`);
-    case "table":
-      if (answer.table) return out(tableText(answer.table));
-      break;
-    case "yaml":
-      break;
-  }
-  out(stringify(answer.data, { lineWidth: 0 }));
+  show(out, output, answer.data, answer.table);
 }
 
 function checkSelectors(
@@ -65,12 +52,6 @@ function checkSelectors(
       throw new UsageError(`get ${name} needs --${flag}, one of: ${kind.choices.join(", ")}`);
     }
   }
-}
-
-function readOutput(value: string = "table"): Output {
-  const output = OUTPUTS.find((known) => known === value);
-  if (!output) throw new UsageError(`--output takes one of: ${OUTPUTS.join(", ")}`);
-  return output;
 }
 
 function headerLine(header: ConfigHeader | undefined): string {

@@ -1,13 +1,6 @@
-/** How `get` goes, in one line. */
-export const GET_USAGE =
-  "usage: central-hub get topics|subjects|groups|config [flags]; central-hub get --help says more";
-
-/** How `export` goes, in one line. */
-export const EXPORT_USAGE = "usage: central-hub export protos DIR [--force]";
-
 const EXIT_CODES = `exit codes:
   0  done
-  1  failed: the hub refused or is out of reach, documents have a FAIL, a file could not be written
+  1  failed: the hub refused or is out of reach, documents have a FAIL, a file could not be read or written
   2  wrong usage, or settings that the hub cannot start with
 `;
 
@@ -22,14 +15,23 @@ usage: central-hub <command> [flags]
   get subjects       show its NATS subjects
   get groups         show its Kafka consumer groups
   get config         show the whole document of one messaging system
+  watch              print each state of the documents as it comes
+  publish FILE...    change documents as one revision, or say what would come of it
+  history            list the revisions
+  diff [FROM] [TO]   show what changed between two revisions
+  rollback REVISION  publish the documents of an earlier revision again
+  rollout [REVISION] show which instances have applied a revision
+  log verify         check the revision log of a hub, offline; --data-dir DIR says where it is
   export protos DIR  write the .proto files that clients in any language are generated from
   version            print the version of this package
-  help [COMMAND]     print this, or the flags of get and export
+  help [COMMAND]     print this, or the flags of a command that talks to a hub, and of export
 
 flags of serve; each bears the name of a variable of the environment, HUB_PORT that of --port:
   --host HOST              address to listen on (127.0.0.1)
   --port PORT              port to listen on, 0 for a free one (7000)
   --config-dir DIR         directory of the documents and of hub.yaml (the shipped one)
+  --data-dir DIR           directory of the revision log and of the audit log (./data)
+  --revision-log PLACE     file, or the URL of a NATS stream for several hubs (file)
   --auth MODE              none or jwt (none)
   --auth-none-off-loopback BOOL  allow --auth none on an address that other machines reach (false)
   --jwt-jwks SOURCE        file or URL of the keys that tokens are checked with

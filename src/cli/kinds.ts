@@ -1,6 +1,7 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import type { ConfigHeader } from "../../gen/centralhub/config/v1/config_pb.ts";
 import {
+  ConfigService,
   GetKafkaConsumerGroupsResponseSchema,
   GetKafkaTopicsResponseSchema,
   GetMessagingConfigResponseSchema,
@@ -42,7 +43,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   topics: {
     selector: "domain",
     async fetch(target, selection) {
-      const response = await ask(target, (hub) => hub.getKafkaTopics(selection));
+      const response = await ask(target, ConfigService, (hub) => hub.getKafkaTopics(selection));
       const columns = ["DOMAIN", "KEY", "TOPIC", "PARTITIONS", "RETENTION", "CLEANUP"];
       const rows = Object.entries(response.domains).flatMap(([domain, { topics }]) =>
         Object.entries(topics).map(([key, topic]) => [domain, key, ...topicCells(topic)]),
@@ -54,7 +55,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   subjects: {
     selector: "domain",
     async fetch(target, selection) {
-      const response = await ask(target, (hub) => hub.getNatsSubjects(selection));
+      const response = await ask(target, ConfigService, (hub) => hub.getNatsSubjects(selection));
       const columns = ["DOMAIN", "NAME", "PATTERN", "EXAMPLE", "PURPOSE"];
       const rows = Object.entries(response.domains).flatMap(([domain, { subjects }]) =>
         Object.entries(subjects).map(([name, subject]) => [domain, name, ...subjectCells(subject)]),
@@ -65,7 +66,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   },
   groups: {
     async fetch(target, selection) {
-      const response = await ask(target, (hub) => hub.getKafkaConsumerGroups(selection));
+      const response = await ask(target, ConfigService, (hub) => hub.getKafkaConsumerGroups(selection));
       const rows = Object.entries(response.consumerGroups).map(([group, { topics }]) => [
         group,
         topics.join(", "),
@@ -78,7 +79,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     selector: "system",
     choices: ["nats", "kafka", "zookeeper"],
     async fetch(target, selection) {
-      const response = await ask(target, (hub) => hub.getMessagingConfig(selection));
+      const response = await ask(target, ConfigService, (hub) => hub.getMessagingConfig(selection));
       const data = part(GetMessagingConfigResponseSchema, response, selection.system);
       return { header: response.header, data };
     },

@@ -1,9 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandFailed, type Surroundings, UsageError } from "./command.ts";
-import { exportProtos } from "./export-protos.ts";
-import { get } from "./get.ts";
-import { EXPORT_HELP, EXPORT_USAGE, GET_HELP, GET_USAGE, HELP } from "./help.ts";
+import { EXPORT_HELP, GET_HELP, HELP } from "./help.ts";
+import {
+  DIFF_HELP,
+  HISTORY_HELP,
+  PUBLISH_HELP,
+  ROLLBACK_HELP,
+  ROLLOUT_HELP,
+  WATCH_HELP,
+} from "./release-help.ts";
 
 export { HELP };
 
@@ -13,9 +19,27 @@ export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
 /** What runCommand works with; text goes to the process's own streams unless told otherwise. */
 export type CommandContext = Pick<Surroundings, "env"> & Partial<Surroundings>;
 
+interface Command {
+  readonly help: string;
+  /** Loads the command, with all that it needs, only when it is the one that runs. */
+  readonly load: () => Promise<(args: readonly string[], surroundings: Surroundings) => Promise<void>>;
+}
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ["get", { help: GET_HELP, load: async () => (await import("./get.ts")).get }],
+  ["watch", { help: WATCH_HELP, load: async () => (await import("./watch.ts")).watch }],
+  ["publish", { help: PUBLISH_HELP, load: async () => (await import("./publish.ts")).publish }],
+  ["history", { help: HISTORY_HELP, load: async () => (await import("./history.ts")).history }],
+  ["diff", { help: DIFF_HELP, load: async () => (await import("./diff.ts")).diff }],
+  ["rollback", { help: ROLLBACK_HELP, load: async () => (await import("./rollback.ts")).rollback }],
+  ["rollout", { help: ROLLOUT_HELP, load: async () => (await import("./rollout.ts")).rollout }],
+  ["export", { help: EXPORT_HELP, load: async () => (await import("./export-protos.ts")).exportProtos }],
+]);
+
 /** Runs a command that is a client of the API; returns its exit code. */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
-  const surroundings: Surroundings = { out: writeOut, err: (text) => process.stderr.write(text), ...context };
+  const err = (text: string): void => void process.stderr.write(text);
+  const surroundings: Surroundings = { out: writeOut, err, untilStopped: stopSignal, ...context };
   try {
     await dispatch(argv, surroundings);
     return EXIT.ok;
@@ -32,35 +56,30 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   }
 }
 
-async function dispatch([command, ...args]: readonly string[], surroundings: Surroundings): Promise<void> {
-  switch (command) {
-    case "get":
-      return await get(args, surroundings);
-    case "export":
-      return await exportProtos(args, surroundings);
+async function dispatch([name, ...args]: readonly string[], surroundings: Surroundings): Promise<void> {
+  const command = COMMANDS.get(name ?? "");
+  if (command) return await (await command.load())(args, surroundings);
+  switch (name) {
     case "version":
     case "--version":
       return surroundings.out(`${await packageVersion()}\n`);
     case "help":
-      return surroundings.out(helpOf(args[0]));
+      return surroundings.out(COMMANDS.get(args[0] ?? "")?.help ?? HELP);
     case "--help":
     case "-h":
       return surroundings.out(HELP);
     case undefined:
       throw new UsageError("name a command");
     default:
-      throw new UsageError(`"${command}" is not a command`);
+      throw new UsageError(`"${name}" is not a command`);
   }
 }
 
-function helpOf(command: string | undefined): string {
-  if (command === "get") return GET_HELP;
-  return command === "export" ? EXPORT_HELP : HELP;
-}
-
-function usageOf(command: string | undefined): string {
-  if (command === "get") return GET_USAGE;
-  return command === "export" ? EXPORT_USAGE : `\n${HELP.trimEnd()}`;
+// How a command goes, in one line, or everything when there is no such command.
+function usageOf(name: string | undefined): string {
+  const usage = /^usage: .*$/m.exec(COMMANDS.get(name ?? "")?.help ?? "")?.[0];
+  if (usage === undefined) return `\n${HELP.trimEnd()}`;
+  return usage.endsWith("[flags]") ? `${usage}; central-hub ${name} --help says more` : usage;
 }
 
 async function packageVersion(): Promise<string> {
@@ -69,10 +88,19 @@ async function packageVersion(): Promise<string> {
 }
 
 function writeOut(text: string): void {
-  process.stdout.once("error", (error: NodeJS.ErrnoException) => {
-    // The reader has seen enough, as `head` does.
-    if (error.code === "EPIPE") process.exit(EXIT.ok);
-    throw error;
-  });
+  if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", onOutError);
   process.stdout.write(text);
+}
+
+function onOutError(error: NodeJS.ErrnoException): void {
+  // The reader has seen enough, as `head` does.
+  if (error.code === "EPIPE") process.exit(EXIT.ok);
+  throw error;
+}
+
+// The first Ctrl-C ends a command in good order; the second, which nobody listens for, the process.
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
 }

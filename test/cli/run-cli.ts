@@ -7,11 +7,27 @@ export interface Ran {
   readonly err: string;
 }
 
+/** A command that is running. */
+export interface Running {
+  /** What it has said so far. */
+  readonly out: () => string;
+  readonly err: () => string;
+  /** Stops it as Ctrl-C does. */
+  readonly stop: () => void;
+  readonly ended: Promise<Ran>;
+}
+
 /** Runs a command line within the test's process, with nothing in the environment but what is given. */
-export async function runCli(argv: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+export function runCli(argv: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  return startCli(argv, env).ended;
+}
+
+/** Starts a command line within the test's process, with nothing in the environment but what is given. */
+export function startCli(argv: readonly string[], env: Record<string, string> = {}): Running {
   let out = "";
   let err = "";
-  const code = await runCommand(argv, {
+  const controller = new AbortController();
+  const ended = runCommand(argv, {
     env,
     out: (text) => {
       out += text;
@@ -19,6 +35,7 @@ export async function runCli(argv: readonly string[], env: Record<string, string
     err: (text) => {
       err += text;
     },
-  });
-  return { code, out, err };
+    untilStopped: () => controller.signal,
+  }).then((code) => ({ code, out, err }));
+  return { out: () => out, err: () => err, stop: () => controller.abort(), ended };
 }

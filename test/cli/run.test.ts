@@ -9,9 +9,11 @@ describe("the command line", () => {
     expect(await runCli([word])).toEqual({ code: EXIT.ok, out: HELP, err: "" });
   });
 
-  it.each(["get", "export"])("prints the help of %s in three ways", async (command) => {
+  const commands = ["get", "watch", "publish", "history", "diff", "rollback", "rollout", "export"];
+  it.each(commands)("prints the help of %s in three ways", async (command) => {
     const help = await runCli(["help", command]);
     expect(help.out).toContain(`usage: central-hub ${command} `);
+    expect(HELP).toMatch(new RegExp(`^  ${command} `, "m"));
     expect(help).toEqual(await runCli([command, "--help"]));
     expect(help).toEqual(await runCli([command, "-h"]));
   });
