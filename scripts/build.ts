@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "..");
 
 await build({
   absWorkingDir: root,
-  entryPoints: { "central-hub": "src/main.ts" },
+  entryPoints: { "central-hub": "src/main.ts", client: "src/client/client.ts" },
   // As deep as a room of src/, so that paths from a file to configs/ and proto/ hold in both.
   outdir: "dist/bundle",
   bundle: true,
@@ -21,5 +21,7 @@ await build({
   sourcesContent: false,
   logLevel: "warning",
   // CommonJS packages within the bundle still ask for Node's own modules with require.
-  banner: { js: 'import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);',
+  },
 });

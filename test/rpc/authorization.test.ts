@@ -26,7 +26,12 @@ describe("with auth: jwt", () => {
       if (method.methodKind === "server_streaming") headers["content-type"] = "application/connect+json";
       const body = method.methodKind === "server_streaming" ? Buffer.from([0, 0, 0, 0, 2, 0x7b, 0x7d]) : "{}";
       const stop = new AbortController();
-      const response = await fetch(`${hub.url}/${path}`, { method: "POST", headers, body, signal: stop.signal });
+      const response = await fetch(`${hub.url}/${path}`, {
+        method: "POST",
+        headers,
+        body,
+        signal: stop.signal,
+      });
       // The first piece tells; a stream has no end.
       const first = await response.body?.getReader().read();
       stop.abort();
