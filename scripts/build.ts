@@ -1,10 +1,12 @@
 // Bundles the hub into dist/bundle/, for a quick start and for the package: Node takes most of its start to find
 // and load some hundred files one by one, and strips no types below node_modules.
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 
+rmSync(join(root, "dist/bundle"), { recursive: true, force: true });
 await build({
   absWorkingDir: root,
   entryPoints: { "central-hub": "src/main.ts", client: "src/client/client.ts" },
