@@ -29,7 +29,8 @@ export function describeChange({ file, path, kind, before, after }: Change): str
 }
 
 function shorten(json: string): string {
-  return json.length > 80 ? `${json.slice(0, 80)}…` : json;
+  const characters = [...json.slice(0, 200)];
+  return characters.length > 80 ? `${characters.slice(0, 80).join("")}…` : json;
 }
 
 function compareTexts(file: string, before: string | undefined, after: string | undefined): Change[] {

@@ -4,7 +4,7 @@ import { type Change, compareDocuments } from "./changes.ts";
 import { type DocumentTexts, isDocument } from "./document-set.ts";
 import type { LiveConfig } from "./live-config.ts";
 import { checkChange, type LiveServices } from "./release-checks.ts";
-import type { RevisionEntry } from "./revision-log.ts";
+import { type RevisionEntry, revisionConflict } from "./revision-log.ts";
 import { compile } from "./snapshot.ts";
 
 /** A change to publish. */
@@ -66,7 +66,7 @@ export class ReleaseDesk {
     const { log } = this.#live;
     const head = log.head;
     if (!head || head.revision !== proposal.expectedRevision)
-      throw conflict(proposal.expectedRevision, head?.revision);
+      throw revisionConflict(proposal.expectedRevision, head?.revision ?? 0n);
     const documents = merge(head.documents, proposal);
     const changes = compareDocuments(head.documents, documents);
     const { compiled, report } = compile(documents, this.#now());
@@ -153,11 +153,4 @@ function merge(
     merged.set(file, text);
   }
   return merged;
-}
-
-function conflict(expected: bigint, newest: bigint | undefined): HubError {
-  const text = `expected_revision: ${expected} is not the newest, which is ${newest ?? 0n}; look at what changed and publish again`;
-  return new HubError("REVISION_CONFLICT", text, {
-    metadata: { expectedRevision: String(expected), newestRevision: String(newest ?? 0n) },
-  });
 }

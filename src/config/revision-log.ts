@@ -101,7 +101,7 @@ export function nextEntry(
 export function revisionConflict(expected: bigint, newest: bigint): HubError {
   return new HubError(
     "REVISION_CONFLICT",
-    `the newest revision is ${newest}, not ${expected}; read it, and publish your change on top of it`,
+    `expected_revision: ${expected} is not the newest, which is ${newest}; look at what changed and publish again`,
     { metadata: { expected: String(expected), newest: String(newest) } },
   );
 }

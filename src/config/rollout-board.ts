@@ -22,6 +22,8 @@ export interface WaitFor {
   readonly timeoutMs: number;
   /** Number of rejections that end the wait; 0: none does. */
   readonly rejectionsMax: number;
+  /** Instances that were live before the revision came: one that is gone since has not applied it. */
+  readonly expected?: ReadonlySet<string>;
 }
 
 /** Least time between two looks at all instances while waiting for them, in milliseconds. */
@@ -56,11 +58,22 @@ export class RolloutBoard {
     return this.standings(revision, service);
   }
 
-  /** Counts; `reached` tells whether this share of the live instances has applied the revision. */
-  tally(standings: readonly Standing[], share: number): Tally {
+  /** The instances of a service, or of all, that are connected now, as `wait` expects them. */
+  live(service: string): ReadonlySet<string> {
+    const connected = this.#rollout.instances(service).filter(({ connections }) => connections > 0);
+    return new Set(connected.map(keyOf));
+  }
+
+  /**
+   * Counts; `reached` tells whether this share of the instances that are connected, or are expected, has applied the
+   * revision.
+   */
+  tally(standings: readonly Standing[], share: number, expected: ReadonlySet<string> = new Set()): Tally {
     const count = (state: InstanceState): number =>
       standings.filter((standing) => standing.state === state).length;
-    const live = standings.filter(({ instance }) => instance.connections > 0);
+    const live = standings.filter(
+      ({ instance }) => instance.connections > 0 || expected.has(keyOf(instance)),
+    );
     const applied = live.filter(({ state }) => state === "applied").length;
     return {
       applied: count("applied"),
@@ -87,14 +100,14 @@ export class RolloutBoard {
   /** Waits until the share has applied the revision, too many have rejected it, or the time is up. */
   async wait(
     revision: bigint,
-    { service, share, timeoutMs, rejectionsMax }: WaitFor,
+    { service, share, timeoutMs, rejectionsMax, expected = new Set() }: WaitFor,
     signal: AbortSignal,
   ): Promise<Tally> {
-    const look = (): Tally => this.tally(this.standings(revision, service), share);
+    const look = (): Tally => this.tally(this.standings(revision, service), share, expected);
     const isOver = (tally: Tally): boolean =>
       tally.reached || (rejectionsMax > 0 && tally.rejected >= rejectionsMax);
-    const first = look();
-    if (isOver(first) || signal.aborted) return first;
+    let tally = look();
+    if (isOver(tally) || signal.aborted) return tally;
     await new Promise<void>((resolve) => {
       let next: NodeJS.Timeout | undefined;
       const end = (): void => {
@@ -104,21 +117,31 @@ export class RolloutBoard {
         signal.removeEventListener("abort", end);
         resolve();
       };
+      const timeUp = (): void => {
+        tally = look();
+        end();
+      };
       // A wait that its caller has left must not keep the process of a hub that stops.
-      const timer = setTimeout(end, timeoutMs).unref();
+      const timer = setTimeout(timeUp, timeoutMs).unref();
       let restMs = LOOK_INTERVAL_MS;
       const lookAgain = (): void => {
         next = undefined;
         const began = performance.now();
-        if (isOver(look())) end();
+        tally = look();
+        if (isOver(tally)) end();
         restMs = Math.max(LOOK_INTERVAL_MS, REST * (performance.now() - began));
       };
       // Many report at once; one look tells of all of them.
       const stop = this.#rollout.onChange(() => {
         next ??= setTimeout(lookAgain, restMs);
       });
+      // When the hub stops every instance leaves, which must not look as if all that are left had applied it.
       signal.addEventListener("abort", end, { once: true });
     });
-    return look();
+    return tally;
   }
+}
+
+function keyOf({ service, instance }: Instance): string {
+  return `${service}\0${instance}`;
 }

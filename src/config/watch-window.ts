@@ -17,6 +17,8 @@ import type { Snapshot } from "./snapshot.ts";
 interface Mark {
   readonly revision: bigint;
   readonly tags: ReadonlyMap<string, string>;
+  /** What the choice depends on: the flags, and the names of the versions. */
+  readonly rules: string;
   readonly chooseVersion: ChooseVersion;
 }
 
@@ -66,7 +68,7 @@ export class WatchWindow {
   push(snapshot: Snapshot): void {
     this.#newest = snapshot;
     this.#messages.clear();
-    this.#marks.set(snapshot.revision, mark(snapshot));
+    this.#marks.set(snapshot.revision, this.#mark(snapshot));
     this.#oldest = snapshot.revision - BigInt(this.#max) + 1n;
     // Those that were recalled stand among the others, so all are looked at.
     for (const revision of this.#marks.keys()) if (revision < this.#oldest) this.#marks.delete(revision);
@@ -81,7 +83,7 @@ export class WatchWindow {
   recall(snapshot: Snapshot): void {
     const { revision } = snapshot;
     if (revision >= this.oldest && revision < this.#newest.revision && !this.knows(revision))
-      this.#marks.set(revision, mark(snapshot));
+      this.#marks.set(revision, this.#mark(snapshot));
   }
 
   /**
@@ -130,6 +132,25 @@ export class WatchWindow {
     );
   }
 
+  // A choice of versions holds on to its whole set of documents, so marks with the same rules share one.
+  #mark({ revision, documents, chooseVersion }: Snapshot): Mark {
+    const tags = new Map<string, string>();
+    for (const [name, version] of documents.versions) {
+      for (const [system, schema] of Object.entries(SCHEMAS)) {
+        const doc = version[system as System];
+        if (doc) tags.set(`${name} ${system}`, contentTag(schema, doc.message));
+      }
+    }
+    const rules = JSON.stringify([documents.flags?.message, [...documents.versions.keys()]]);
+    const like = [...this.#marks.values()].find((mark) => mark.rules === rules);
+    return {
+      revision,
+      tags,
+      rules: like?.rules ?? rules,
+      chooseVersion: like?.chooseVersion ?? chooseVersion,
+    };
+  }
+
   #header(version: string, etag: string) {
     const { epoch, revision } = this.#newest;
     return create(ConfigHeaderSchema, { epoch, revision, version, etag });
@@ -143,17 +164,6 @@ export class WatchWindow {
     }
     return message;
   }
-}
-
-function mark({ revision, documents, chooseVersion }: Snapshot): Mark {
-  const tags = new Map<string, string>();
-  for (const [name, version] of documents.versions) {
-    for (const [system, schema] of Object.entries(SCHEMAS)) {
-      const doc = version[system as System];
-      if (doc) tags.set(`${name} ${system}`, contentTag(schema, doc.message));
-    }
-  }
-  return { revision, tags, chooseVersion };
 }
 
 // Of what the document says: the order of its keys says nothing, and must not look like a change.

@@ -105,6 +105,8 @@ export class ConfigWatch {
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchMessagingConfigResponse> {
     const systems = knownSystems(request.systems);
     const { service, instance, version } = request;
+    // What is refused takes no place among the instances.
+    this.#view(request, systems);
     const bell = new Bell(this.#wakes, signal);
     const leave =
       service && instance ? this.#rollout.connect(service, instance, { systems, version }) : () => {};

@@ -4,7 +4,7 @@ import type { ConfigManager } from "../config/config-manager.ts";
 import type { Action } from "../config/permissions.ts";
 import type { RolloutView } from "../config/shared-rollout.ts";
 import type { ConfigWatch } from "../config/watch.ts";
-import { HubError } from "../errors.ts";
+import { HubError, unknownName } from "../errors.ts";
 import { untilShutdown } from "./stream-end.ts";
 
 type Reads = Pick<
@@ -40,6 +40,7 @@ export function configService(
           `epoch: "${epoch}" is not this history's "${current}"; watch again without a resume point`,
         );
       }
+      checkReport(config.snapshot, service, revision);
       rollout.report(
         service,
         instance,
@@ -49,4 +50,20 @@ export function configService(
       return {};
     },
   };
+}
+
+// A report counts for every revision up to its own, so it must be one that can be true.
+function checkReport(
+  { documents, revision: newest }: Reads["snapshot"],
+  service: string,
+  revision: bigint,
+): void {
+  const services = documents.infrastructure?.message.services;
+  if (services && !Object.hasOwn(services, service)) {
+    throw unknownName("UNKNOWN_SERVICE", "service", service, Object.keys(services));
+  }
+  if (revision > newest) {
+    const text = `revision: this hub has not heard of ${revision} yet, its newest is ${newest}; try again`;
+    throw new HubError("LOG_UNAVAILABLE", text);
+  }
 }

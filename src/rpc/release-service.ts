@@ -32,6 +32,7 @@ export function releaseService(
       const documents = new Map(Object.entries(request.documents));
       const author = context.values.get(callerKey).subject;
       const proposal = { documents, removedFiles, expectedRevision, author, comment };
+      const expected = wait ? board.live(wait.service) : new Set<string>();
       const publish = () => desk.publish(proposal, dryRun);
       const { entry, changes, findings } = dryRun
         ? await publish()
@@ -47,7 +48,7 @@ export function releaseService(
       const timeoutMs = wait.timeout ? durationMs(wait.timeout) : WAIT_DEFAULT_MS;
       const tally = await board.wait(
         entry.revision,
-        { service: wait.service, share, timeoutMs, rejectionsMax },
+        { service: wait.service, share, timeoutMs, rejectionsMax, expected },
         // The safeguard outlives a caller who does not wait for the end.
         rejectionsMax > 0 ? untilHubStops(context.signal) : context.signal,
       );

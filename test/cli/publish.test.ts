@@ -42,7 +42,7 @@ describe("publish", () => {
       { file: KAFKA, path: "topics.user_domain.commands.partitions", kind: "changed", before: 6, after: 12 },
     ]);
     expect(data.findings).toMatchObject([
-      { severity: "WARN", rule: "release.partitions_increase", line: 30 },
+      { severity: "WARN", rule: "release.partitions_increase", line: 35 },
     ]);
     expect(data).not.toHaveProperty("rollout");
   });

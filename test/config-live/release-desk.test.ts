@@ -78,7 +78,7 @@ describe("publish", () => {
     const { desk, publish, propose, log } = await startDesk();
     await publish(edited([WORDS]));
     const late = await desk.publish(propose(edited([PARTITIONS]), [], 1n)).catch((error: unknown) => error);
-    expect(late).toMatchObject({ reason: "REVISION_CONFLICT", metadata: { newestRevision: "2" } });
+    expect(late).toMatchObject({ reason: "REVISION_CONFLICT", metadata: { newest: "2" } });
     expect(await reasonOf(desk.publish(propose(edited([PARTITIONS]), [], 9n)))).toBe("REVISION_CONFLICT");
     expect(log.head?.revision).toBe(2n);
   });
