@@ -1,13 +1,16 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { chainFault, type LogStatus, type RevisionEntry } from "../../config/revision-log.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { StreamFault } from "./entry-message.ts";
 import { explained, type NatsLink } from "./link.ts";
-import type { RevisionStream } from "./revision-stream.ts";
+import type { RevisionStream, StreamEnd } from "./revision-stream.ts";
 
 /** How often the stream is asked whether it is there, and for what was not heard of. */
 const BEAT_MS = 1_000;
 const BEAT_WHILE_GONE_MS = 500;
 const READS_AT_ONCE = 16;
+const STALE_TRIES = 6;
+const STALE_RETRY_MS = 300;
 
 /** Whom to tell of what happens. */
 export interface Listener {
@@ -113,7 +116,7 @@ export class StreamFollower {
     // What is appended here meanwhile is no sign that the stream has lost anything.
     const head = this.#head;
     const known = this.#hashes.length;
-    const { last, created } = await this.#stream.end();
+    const { last, created } = await this.#end(known);
     if (last < known) {
       throw new StreamFault(
         `the stream ends at ${last}, but entry ${known} was there: restore the stream, or restart the hub to go on from what is left`,
@@ -131,6 +134,15 @@ export class StreamFollower {
       }
       const entry = await reads.shift();
       if (entry) this.accept(entry);
+    }
+  }
+
+  // A leader that has been replaced while it hung answers from what it had, until it learns of it.
+  async #end(known: number): Promise<StreamEnd> {
+    for (let tries = 1; ; tries++) {
+      const end = await this.#stream.end();
+      if (end.last >= known || tries === STALE_TRIES) return end;
+      await sleep(STALE_RETRY_MS);
     }
   }
 

@@ -54,9 +54,11 @@ async function debianProgram(before: ToolMissing): Promise<string> {
     });
     return path;
   } catch (error) {
-    throw new ToolMissing(`${before.message}\nDebian's package could not be fetched either: ${error}`, {
-      cause: error,
-    });
+    const remedy = "install nats-server, or set NATS_SERVER to its path, or NATS_URL to a server that runs";
+    throw new ToolMissing(
+      `nats-server was not found: ${remedy}\n${before.message}\nDebian's package could not be fetched either: ${error}`,
+      { cause: error },
+    );
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

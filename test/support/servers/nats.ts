@@ -38,6 +38,8 @@ export interface NatsOptions {
   readonly password?: string;
   /** The largest message in bytes; 8 MiB by default. */
   readonly maxPayload?: number;
+  /** Never the server of NATS_URL: for whoever stops it, or counts on how it is set. */
+  readonly own?: boolean;
 }
 
 const READY_MS = 20_000;
@@ -45,12 +47,13 @@ const CLUSTER_READY_MS = 30_000;
 const STARTS = 3;
 
 /**
- * Starts a server and waits until it answers. With NATS_URL set it is that one, which is somebody else's: whoever
- * wants to stop it is refused. The caller stops it; it ends with this process at the latest.
+ * Starts a server and waits until it answers. With NATS_URL set it is that one, unless `own` or a user is asked for;
+ * it is somebody else's, and whoever wants to stop it is refused. The caller stops what was started; it ends with this
+ * process at the latest.
  */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
   const { NATS_URL: url } = process.env;
-  if (url) return foreignServer(url);
+  if (url && !options.own && options.user === undefined) return foreignServer(url);
   const [server] = await started(1, options);
   if (!server) throw new Error("no NATS server was started");
   return server;
