@@ -17,7 +17,7 @@ describe("publish", () => {
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toContain(DIFFERENCE);
     expect(out).toContain(
-      `${KAFKA}:30: WARN release.partitions_increase: topics.user_domain.commands.partitions: `,
+      `${KAFKA}:35: WARN release.partitions_increase: topics.user_domain.commands.partitions: `,
     );
     expect(out).toMatch(REVISION_2);
     const served = await runCli(["get", "topics", "--url", url, "--output", "json"]);
@@ -88,7 +88,7 @@ describe("publish", () => {
 });
 
 describe("publish, refused", () => {
-  const FAIL = `${KAFKA}:31: FAIL compliance.retention: topics.user_domain.commands.retention_ms: `;
+  const FAIL = `${KAFKA}:36: FAIL compliance.retention: topics.user_domain.commands.retention_ms: `;
 
   it("prints every difference and finding", async () => {
     const { url, documents, publish } = await changedDocuments("220903200000", "1000");
