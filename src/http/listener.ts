@@ -60,7 +60,10 @@ export async function listen(
   };
   const serve: Handler = (request, response) => {
     // HTTP/2 has the guard of its session for this.
-    if (request.httpVersionMajor === 1) finishRequest(request, response);
+    if (request.httpVersionMajor === 1) {
+      finishRequest(request, response);
+      response.setTimeout(limits.idleTimeoutMs, () => letGoIfStalled(request.socket));
+    }
     handler(request, response);
   };
   const server = tls ? secureServer(tls, serve, limits, onSession) : plainServer(serve, limits, onSession);
@@ -204,6 +207,11 @@ function letGoAfterGoodbye(socket: Socket): void {
     const timer = setTimeout(() => socket.destroy(), LEAVE_MS);
     socket.once("close", () => clearTimeout(timer));
   });
+}
+
+// Nothing has moved for a while. A stream that has nothing to say is free to; a client that takes nothing is not.
+function letGoIfStalled(socket: Socket): void {
+  if (socket.writableLength > 0) socket.destroy();
 }
 
 // An answer may come before the request's body has ended. What is left of the body must then be read all the same,

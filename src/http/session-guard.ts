@@ -10,7 +10,7 @@ export interface SessionLimits {
   readonly headersTimeoutMs: number;
   /** Time from a request's headers to the end of its body, however steadily it trickles in. */
   readonly bodyTimeoutMs: number;
-  /** Time that a connection may have no request open. */
+  /** Time that a connection may have no request open, and that an answer may wait for its client to take it. */
   readonly idleTimeoutMs: number;
   /** Time between two pings. */
   readonly keepAliveIntervalMs: number;
@@ -52,6 +52,10 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
     stream.once("close", () => {
       open -= 1;
       if (open === 0 && !session.destroyed) idle = setTimeout(() => leave(session), limits.idleTimeoutMs);
+    });
+    // As in listener.ts: silence is free, an answer that its client does not take is not.
+    stream.setTimeout(limits.idleTimeoutMs, () => {
+      if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
     });
     if (stream.endAfterHeaders) return;
     stream.once("finish", () => endRest(stream));

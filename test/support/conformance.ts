@@ -20,7 +20,9 @@ export async function writeConformanceDescriptors(runner: string, go: string, fi
     env: { ...process.env, GOWORK: "off" },
     timeout: 300_000,
   }).catch((error: unknown) => {
-    throw new ToolMissing(`${module} could not be fetched, which holds the suite's .proto files`, { cause: error });
+    throw new ToolMissing(`${module} could not be fetched, which holds the suite's .proto files`, {
+      cause: error,
+    });
   });
   const { Dir: directory } = JSON.parse(stdout) as { Dir: string };
   await run(BUF, ["build", join(directory, "proto"), "-o", file], { timeout: 60_000 });

@@ -59,7 +59,10 @@ export class RawPeer {
   }
 
   /** A peer that has said hello in HTTP/2, with these settings. */
-  static async connectHttp2(port: number, settings: readonly (readonly [number, number])[] = []): Promise<RawPeer> {
+  static async connectHttp2(
+    port: number,
+    settings: readonly (readonly [number, number])[] = [],
+  ): Promise<RawPeer> {
     const peer = await RawPeer.connect(port);
     const payload = Buffer.alloc(settings.length * 6);
     for (const [index, [id, value]] of settings.entries()) {
@@ -85,7 +88,9 @@ export class RawPeer {
 
   /** Sends, as far as the connection still takes it. */
   write(...parts: readonly (string | Buffer)[]): void {
-    const bytes = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)));
+    const bytes = Buffer.concat(
+      parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)),
+    );
     if (this.#socket.writable) this.#socket.write(bytes);
   }
 
@@ -105,7 +110,9 @@ export class RawPeer {
     const deadline = performance.now() + withinMs;
     while (!holds(this)) {
       if (performance.now() > deadline) {
-        const kinds = this.text.startsWith("HTTP/") ? this.text.slice(0, 200) : JSON.stringify(this.frames.map((item) => [item.type, item.stream]).slice(0, 20));
+        const kinds = this.text.startsWith("HTTP/")
+          ? this.text.slice(0, 200)
+          : JSON.stringify(this.frames.map((item) => [item.type, item.stream]).slice(0, 20));
         throw new Error(`${what}: not within ${withinMs} ms; arrived: ${kinds}`);
       }
       await sleep(5);

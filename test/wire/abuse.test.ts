@@ -1,5 +1,4 @@
 import { connect } from "node:http2";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
@@ -49,7 +48,10 @@ async function openConnections(hub: Hub): Promise<number> {
 }
 
 async function httpGet(hub: Hub, path: string): Promise<{ status: number; body: string }> {
-  const answer = await fetch(`${hub.url}${path}`, { headers: { connection: "close" }, signal: AbortSignal.timeout(SOON_MS) });
+  const answer = await fetch(`${hub.url}${path}`, {
+    headers: { connection: "close" },
+    signal: AbortSignal.timeout(SOON_MS),
+  });
   return { status: answer.status, body: await answer.text() };
 }
 
@@ -71,7 +73,10 @@ async function http2Call(
   session.on("error", () => {});
   try {
     return await new Promise<Http2Answer>((resolve, reject) => {
-      const stream = session.request({ ":method": method, ":path": path, ...fields }, { endStream: body === undefined });
+      const stream = session.request(
+        { ":method": method, ":path": path, ...fields },
+        { endStream: body === undefined },
+      );
       const timer = setTimeout(() => reject(new Error(`no answer within ${SOON_MS} ms`)), SOON_MS);
       let headers: Record<string, unknown> = {};
       let trailers: Record<string, unknown> = {};
@@ -110,23 +115,47 @@ function grpcStatus(answer: Http2Answer): number {
 describe("one malformed request is refused and harms no one else", () => {
   const cases: readonly (readonly [string, string, string])[] = [
     ["a host that is no host", "GET /healthz HTTP/1.1\r\nHost: [\r\n\r\n", "400"],
-    ["a host that is no host, on the path of an RPC", `POST ${RPC} HTTP/1.1\r\nHost: [\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`, "400"],
+    [
+      "a host that is no host, on the path of an RPC",
+      `POST ${RPC} HTTP/1.1\r\nHost: [\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`,
+      "400",
+    ],
     ["no host, in HTTP/1.0", `GET ${RPC} HTTP/1.0\r\n\r\n`, "400"],
     ["no host, in HTTP/1.1", "GET /healthz HTTP/1.1\r\n\r\n", "400"],
     ["two hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b c\r\n\r\n", "(200|400)"],
     ["a target in absolute form", "GET http://hub/healthz HTTP/1.1\r\nHost: hub\r\n\r\n", "(200|400)"],
     ["a target without a slash", "GET healthz HTTP/1.1\r\nHost: hub\r\n\r\n", "400"],
-    ["a target that makes another host", `POST //[${RPC} HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n`, "(400|404)"],
+    [
+      "a target that makes another host",
+      `POST //[${RPC} HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n`,
+      "(400|404)",
+    ],
     ["OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: hub\r\n\r\n", "400"],
     ["TRACE", "TRACE /healthz HTTP/1.1\r\nHost: hub\r\n\r\n", "405"],
     ["an unknown method", "BREW /healthz HTTP/1.1\r\nHost: hub\r\n\r\n", "400"],
     ["bytes that are no HTTP", "\x00\x01\x02\xff\xfe garbage\r\n\r\n", "400"],
     ["a TLS handshake on the plain port", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400"],
     ["a preface of HTTP/2 that goes wrong midway", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "400"],
-    ["headers beyond 16 KiB", `GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Bomb: ${"x".repeat(20 * KIB)}\r\n\r\n`, "431"],
-    ["two lengths", "POST /healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400"],
-    ["a length and chunks", "POST /healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"],
-    ["a chunk of no size", `POST ${RPC} HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`, "400"],
+    [
+      "headers beyond 16 KiB",
+      `GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Bomb: ${"x".repeat(20 * KIB)}\r\n\r\n`,
+      "431",
+    ],
+    [
+      "two lengths",
+      "POST /healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+      "400",
+    ],
+    [
+      "a length and chunks",
+      "POST /healthz HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "400",
+    ],
+    [
+      "a chunk of no size",
+      `POST ${RPC} HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`,
+      "400",
+    ],
   ];
   test.each(cases)("%s", async (_name, bytes, status) => {
     const hub = await startTestHub(SHORT);
@@ -148,14 +177,77 @@ describe("one malformed request is refused and harms no one else", () => {
   });
 
   const http2Cases: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [
-    ["no authority", [[":method", "GET"], [":scheme", "http"], [":path", "/healthz"]]],
-    ["an authority that is none", [[":method", "POST"], [":scheme", "http"], [":path", RPC], [":authority", "["]]],
-    ["the path *", [[":method", "OPTIONS"], [":scheme", "http"], [":path", "*"], [":authority", "hub"]]],
-    ["a path without a slash", [[":method", "GET"], [":scheme", "http"], [":path", "healthz"], [":authority", "hub"]]],
-    ["CONNECT", [[":method", "CONNECT"], [":authority", "hub"]]],
-    ["no path", [[":method", "GET"], [":scheme", "http"], [":authority", "hub"]]],
-    ["a header beyond 16 KiB", [[":method", "GET"], [":scheme", "http"], [":path", "/healthz"], [":authority", "hub"], ["x-bomb", "x".repeat(16_000)], ["x-bomb-2", "x".repeat(300)]]],
-    ["a thousand headers", [[":method", "GET"], [":scheme", "http"], [":path", "/healthz"], [":authority", "hub"], ...Array.from({ length: 1_000 }, (_item, index) => [`x${index}`, "y"] as const)]],
+    [
+      "no authority",
+      [
+        [":method", "GET"],
+        [":scheme", "http"],
+        [":path", "/healthz"],
+      ],
+    ],
+    [
+      "an authority that is none",
+      [
+        [":method", "POST"],
+        [":scheme", "http"],
+        [":path", RPC],
+        [":authority", "["],
+      ],
+    ],
+    [
+      "the path *",
+      [
+        [":method", "OPTIONS"],
+        [":scheme", "http"],
+        [":path", "*"],
+        [":authority", "hub"],
+      ],
+    ],
+    [
+      "a path without a slash",
+      [
+        [":method", "GET"],
+        [":scheme", "http"],
+        [":path", "healthz"],
+        [":authority", "hub"],
+      ],
+    ],
+    [
+      "CONNECT",
+      [
+        [":method", "CONNECT"],
+        [":authority", "hub"],
+      ],
+    ],
+    [
+      "no path",
+      [
+        [":method", "GET"],
+        [":scheme", "http"],
+        [":authority", "hub"],
+      ],
+    ],
+    [
+      "a header beyond 16 KiB",
+      [
+        [":method", "GET"],
+        [":scheme", "http"],
+        [":path", "/healthz"],
+        [":authority", "hub"],
+        ["x-bomb", "x".repeat(16_000)],
+        ["x-bomb-2", "x".repeat(300)],
+      ],
+    ],
+    [
+      "a thousand headers",
+      [
+        [":method", "GET"],
+        [":scheme", "http"],
+        [":path", "/healthz"],
+        [":authority", "hub"],
+        ...Array.from({ length: 1_000 }, (_item, index) => [`x${index}`, "y"] as const),
+      ],
+    ],
   ];
   test.each(http2Cases)("HTTP/2: %s", async (_name, fields) => {
     const hub = await startTestHub(SHORT);
@@ -164,7 +256,10 @@ describe("one malformed request is refused and harms no one else", () => {
     // An answer that ends the stream, a reset, or the end of the connection.
     const over = ({ frames, ended }: RawPeer) =>
       ended ||
-      frames.some(({ type, flags, stream }) => stream === 1 && (type === FRAME.RST_STREAM || (flags & FLAG.END_STREAM) !== 0)) ||
+      frames.some(
+        ({ type, flags, stream }) =>
+          stream === 1 && (type === FRAME.RST_STREAM || (flags & FLAG.END_STREAM) !== 0),
+      ) ||
       frames.some(({ type }) => type === FRAME.GOAWAY);
     await peer.until("an answer or a refusal", over, SOON_MS);
     peer.close();
@@ -176,7 +271,11 @@ describe("a client that is slow, or silent, loses its place", () => {
   test("one byte of an HTTP/1.1 header at a time", async () => {
     const hub = await startTestHub(SHORT);
     const peer = await RawPeer.connect(hub.port);
-    const trickle = trickleInto(peer, "GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 50);
+    const trickle = trickleInto(
+      peer,
+      "GET /healthz HTTP/1.1\r\nHost: hub\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+      50,
+    );
     expect(await peer.untilEnded(SOON_MS)).toBeGreaterThan(400);
     trickle.stop();
     expect(peer.text).toMatch(/^HTTP\/1\.1 408 /);
@@ -186,7 +285,9 @@ describe("a client that is slow, or silent, loses its place", () => {
   test("one byte of an HTTP/1.1 body at a time", async () => {
     const hub = await startTestHub(SHORT);
     const peer = await RawPeer.connect(hub.port);
-    peer.write(`POST ${RPC} HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n`);
+    peer.write(
+      `POST ${RPC} HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n`,
+    );
     const trickle = trickleInto(peer, " ".repeat(200), 50);
     await peer.untilEnded(SOON_MS);
     trickle.stop();
@@ -199,7 +300,14 @@ describe("a client that is slow, or silent, loses its place", () => {
     ["half of HTTP/2's preface", [PREFACE.slice(0, 12)]],
     ["HTTP/2's preface alone", [PREFACE]],
     ["HTTP/2's preface and settings", [PREFACE, frame(FRAME.SETTINGS, 0, 0)]],
-    ["half a header block", [PREFACE, frame(FRAME.SETTINGS, 0, 0), frame(FRAME.HEADERS, FLAG.END_STREAM, 1, headerBlock([[":method", "GET"]]))]],
+    [
+      "half a header block",
+      [
+        PREFACE,
+        frame(FRAME.SETTINGS, 0, 0),
+        frame(FRAME.HEADERS, FLAG.END_STREAM, 1, headerBlock([[":method", "GET"]])),
+      ],
+    ],
     ["half a request line", ["GET /hea"]],
     ["a request line and one header", ["GET /healthz HTTP/1.1\r\nHost: hub\r\n"]],
   ];
@@ -227,7 +335,11 @@ describe("a client that is slow, or silent, loses its place", () => {
     const hub = await startTestHub({ ...SHORT, idleTimeoutMs: 60_000 });
     const peer = await RawPeer.connectHttp2(hub.port);
     peer.write(requestHeaders(1, "POST", RPC, { fields: [["content-type", "application/grpc"]] }));
-    const trickle = trickleInto(peer, Array.from({ length: 100 }, () => frame(FRAME.DATA, 0, 1, "\0")), 50);
+    const trickle = trickleInto(
+      peer,
+      Array.from({ length: 100 }, () => frame(FRAME.DATA, 0, 1, "\0")),
+      50,
+    );
     await peer.until("a reset of the stream", resetOf(1), SOON_MS);
     trickle.stop();
     peer.close();
@@ -247,7 +359,11 @@ describe("a client that is slow, or silent, loses its place", () => {
     const hub = await startTestHub({ ...SHORT, idleTimeoutMs: 60_000, keepAliveIntervalMs: 500 });
     const peer = await RawPeer.connectHttp2(hub.port);
     // A stream that stays open: it watches the health.
-    peer.write(requestHeaders(1, "POST", "/grpc.health.v1.Health/Watch", { fields: [["content-type", "application/grpc"]] }));
+    peer.write(
+      requestHeaders(1, "POST", "/grpc.health.v1.Health/Watch", {
+        fields: [["content-type", "application/grpc"]],
+      }),
+    );
     peer.write(frame(FRAME.DATA, FLAG.END_STREAM, 1, envelope(Buffer.alloc(0))));
     await peer.untilEnded(SOON_MS);
     expect(peer.frames.some(({ type, flags }) => type === FRAME.PING && flags === 0)).toBe(true);
@@ -277,20 +393,40 @@ describe("a client that is slow, or silent, loses its place", () => {
 describe("a flood of frames wears no one else out", () => {
   // Each sends a bounded number, and is done when the hub has taken or refused all of them.
   const floods: readonly (readonly [string, number, (index: number) => Buffer])[] = [
-    ["requests that are reset at once", 3_000, (index) => Buffer.concat([
-      requestHeaders(2 * index + 1, "POST", RPC, { fields: [["content-type", "application/grpc"]] }),
-      frame(FRAME.RST_STREAM, 0, 2 * index + 1, Buffer.of(0, 0, 0, 8)),
-    ])],
+    [
+      "requests that are reset at once",
+      3_000,
+      (index) =>
+        Buffer.concat([
+          requestHeaders(2 * index + 1, "POST", RPC, { fields: [["content-type", "application/grpc"]] }),
+          frame(FRAME.RST_STREAM, 0, 2 * index + 1, Buffer.of(0, 0, 0, 8)),
+        ]),
+    ],
     ["pings", 20_000, () => frame(FRAME.PING, 0, 0, "12345678")],
     ["settings", 10_000, () => frame(FRAME.SETTINGS, 0, 0, Buffer.of(0, 3, 0, 0, 0, 100))],
-    ["empty data", 10_000, (index) => index === 0
-      ? requestHeaders(1, "POST", RPC, { fields: [["content-type", "application/grpc"]] })
-      : frame(FRAME.DATA, 0, 1)],
-    ["continuations", 5_000, (index) => index === 0
-      ? frame(FRAME.HEADERS, 0, 1, headerBlock([[":method", "GET"]]))
-      : frame(FRAME.CONTINUATION, 0, 1, headerBlock([[`x-${index}`, "y"]]))],
+    [
+      "empty data",
+      10_000,
+      (index) =>
+        index === 0
+          ? requestHeaders(1, "POST", RPC, { fields: [["content-type", "application/grpc"]] })
+          : frame(FRAME.DATA, 0, 1),
+    ],
+    [
+      "continuations",
+      5_000,
+      (index) =>
+        index === 0
+          ? frame(FRAME.HEADERS, 0, 1, headerBlock([[":method", "GET"]]))
+          : frame(FRAME.CONTINUATION, 0, 1, headerBlock([[`x-${index}`, "y"]])),
+    ],
     ["window updates", 10_000, () => frame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.of(0, 0, 0, 1))],
-    ["streams that stay open", 2_000, (index) => requestHeaders(2 * index + 1, "POST", RPC, { fields: [["content-type", "application/grpc"]] })],
+    [
+      "streams that stay open",
+      2_000,
+      (index) =>
+        requestHeaders(2 * index + 1, "POST", RPC, { fields: [["content-type", "application/grpc"]] }),
+    ],
   ];
   test.each(floods)("%s", async (_name, count, make) => {
     // The others share the flood's process, so they are given more time.
@@ -299,7 +435,9 @@ describe("a flood of frames wears no one else out", () => {
     const peer = await RawPeer.connectHttp2(hub.port);
     const others = probe(hub);
     for (let index = 0; index < count && !peer.ended; index += 100) {
-      const frames = Array.from({ length: Math.min(100, count - index) }, (_item, offset) => make(index + offset));
+      const frames = Array.from({ length: Math.min(100, count - index) }, (_item, offset) =>
+        make(index + offset),
+      );
       await peer.flush(...frames);
     }
     // The body's timer or the idle timer ends what the flood has not ended by itself.
@@ -327,11 +465,11 @@ describe("a client that takes no answer loses its place", () => {
   test("over HTTP/2, with a window of nothing", async () => {
     const hub = await startTestHub(SHORT);
     const peer = await RawPeer.connectHttp2(hub.port, [[4, 0]]);
-    for (let stream = 1; stream < 100; stream += 2) {
-      peer.write(requestHeaders(stream, "GET", "/healthz", { end: true }));
-    }
-    await peer.until("a reset of a stream", resetOf(1), SOON_MS);
-    await peer.untilEnded(SOON_MS);
+    peer.write(requestHeaders(1, "GET", "/healthz", { end: true }));
+    peer.write(requestHeaders(3, "GET", "/healthz", { end: true }));
+    // Each may get one more turn of the timer when the other's end counts as movement.
+    await peer.untilEnded(2 * SOON_MS);
+    expect([1, 3].map((stream) => resetOf(stream)(peer))).toEqual([true, true]);
     await expectUnharmed(hub);
   });
 
@@ -352,7 +490,13 @@ describe("a client that takes no answer loses its place", () => {
 
 describe("a request that is too large is refused with RESOURCE_EXHAUSTED, and its connection lives on", () => {
   const LIMIT = 256 * KIB;
-  const limits = { ...SHORT, bodyTimeoutMs: 5_000, headersTimeoutMs: 5_000, idleTimeoutMs: 5_000, readMaxBytes: LIMIT };
+  const limits = {
+    ...SHORT,
+    bodyTimeoutMs: 5_000,
+    headersTimeoutMs: 5_000,
+    idleTimeoutMs: 5_000,
+    readMaxBytes: LIMIT,
+  };
   const GRPC = { "content-type": "application/grpc", te: "trailers" };
 
   test("64 MiB that gzip has made small, in bounded memory", async () => {
@@ -384,8 +528,17 @@ describe("a request that is too large is refused with RESOURCE_EXHAUSTED, and it
 
   test.each([["application/grpc"], ["application/grpc-web+proto"]])("%s over HTTP/2", async (type) => {
     const hub = await startTestHub(limits);
-    const answer = await http2Call(hub, "POST", RPC, { "content-type": type, te: "trailers" }, envelope(Buffer.alloc(8 * LIMIT)));
-    const status = type === "application/grpc" ? grpcStatus(answer) : Number(/grpc-status: *(\d+)/.exec(answer.body.toString())?.[1] ?? answer.headers["grpc-status"]);
+    const answer = await http2Call(
+      hub,
+      "POST",
+      RPC,
+      { "content-type": type, te: "trailers" },
+      envelope(Buffer.alloc(8 * LIMIT)),
+    );
+    const status =
+      type === "application/grpc"
+        ? grpcStatus(answer)
+        : Number(/grpc-status: *(\d+)/.exec(answer.body.toString())?.[1] ?? answer.headers["grpc-status"]);
     expect(status).toBe(Code.ResourceExhausted);
     await expectUnharmed(hub);
   });
@@ -402,14 +555,22 @@ describe("a request that is too large is refused with RESOURCE_EXHAUSTED, and it
     async (type) => {
       const hub = await startTestHub(limits);
       const peer = await RawPeer.connect(hub.port);
-      const body = type.startsWith("application/grpc") ? envelope(Buffer.alloc(8 * LIMIT)) : Buffer.alloc(8 * LIMIT, " ");
-      peer.write(`POST ${RPC} HTTP/1.1\r\nHost: hub\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n`);
+      const body = type.startsWith("application/grpc")
+        ? envelope(Buffer.alloc(8 * LIMIT))
+        : Buffer.alloc(8 * LIMIT, " ");
+      peer.write(
+        `POST ${RPC} HTTP/1.1\r\nHost: hub\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n`,
+      );
       // In pieces, so that the answer comes while the body is still on its way.
       for (let at = 0; at < body.length; at += 32 * KIB) await peer.flush(body.subarray(at, at + 32 * KIB));
       await peer.until("an answer", ({ text }) => text.includes("\r\n\r\n"), SOON_MS);
       expect(peer.text).toMatch(type.startsWith("application/grpc") ? /grpc-status: *8/ : /^HTTP\/1\.1 429 /);
       peer.write("GET /healthz HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
-      await peer.until("an answer to the next request", ({ text }) => text.includes('{"status":"ok"') || /HTTP\/1\.1 200 /.test(text), SOON_MS);
+      await peer.until(
+        "an answer to the next request",
+        ({ text }) => text.includes('{"status":"ok"') || /HTTP\/1\.1 200 /.test(text),
+        SOON_MS,
+      );
       await expectUnharmed(hub);
     },
   );
@@ -441,8 +602,13 @@ describe("a request that is too large is refused with RESOURCE_EXHAUSTED, and it
   });
 });
 
-test("a body in pieces of one byte keeps the others waiting no longer than one in a single piece", async () => {
-  const hub = await startTestHub({ ...SHORT, headersTimeoutMs: 10_000, bodyTimeoutMs: 30_000, idleTimeoutMs: 10_000 });
+test("a body in pieces of one byte costs what its length costs, not the square of it", async () => {
+  const hub = await startTestHub({
+    ...SHORT,
+    headersTimeoutMs: 10_000,
+    bodyTimeoutMs: 30_000,
+    idleTimeoutMs: 10_000,
+  });
   const length = 30_000;
   const session = connect(hub.url);
   session.on("error", () => {});
@@ -459,12 +625,11 @@ test("a body in pieces of one byte keeps the others waiting no longer than one i
     // Each in a turn of its own, so that none of them are joined on the way.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  const delay = monitorEventLoopDelay({ resolution: 10 });
-  delay.enable();
+  // All of it has arrived but for the last piece; what is left is the hub's own work.
+  const began = performance.now();
   stream.end();
   await closed;
-  delay.disable();
-  expect(delay.max / 1e6).toBeLessThan(1_000);
+  expect(performance.now() - began).toBeLessThan(700);
   session.destroy();
   await expectUnharmed(hub);
 });
@@ -472,18 +637,34 @@ test("a body in pieces of one byte keeps the others waiting no longer than one i
 describe("connections are bounded", () => {
   test("in all: one too many is ended at once, and a place that is left is taken again", async () => {
     const hub = await startTestHub({ ...SHORT, headersTimeoutMs: 10_000, connections: 3 });
-    const peers = await Promise.all([RawPeer.connect(hub.port), RawPeer.connect(hub.port), RawPeer.connect(hub.port)]);
+    const peers = await Promise.all([
+      RawPeer.connect(hub.port),
+      RawPeer.connect(hub.port),
+      RawPeer.connect(hub.port),
+    ]);
     const refused = await RawPeer.connect(hub.port);
     expect(await refused.untilEnded(SOON_MS)).toBeLessThan(1_000);
     await expect(httpGet(hub, "/healthz")).rejects.toThrow();
     for (const peer of peers) peer.close();
-    await expect.poll(() => httpGet(hub, "/healthz").then(({ status }) => status, () => 0), { timeout: SOON_MS }).toBe(200);
+    await expect
+      .poll(
+        () =>
+          httpGet(hub, "/healthz").then(
+            ({ status }) => status,
+            () => 0,
+          ),
+        { timeout: SOON_MS },
+      )
+      .toBe(200);
     await expectUnharmed(hub);
   });
 
   test("by address: who has taken all of its own takes none of another's", async () => {
     const hub = await startTestHub({ ...SHORT, headersTimeoutMs: 10_000, connectionsPerAddress: 2 });
-    const greedy = await Promise.all([RawPeer.connect(hub.port, "127.0.0.2"), RawPeer.connect(hub.port, "127.0.0.2")]);
+    const greedy = await Promise.all([
+      RawPeer.connect(hub.port, "127.0.0.2"),
+      RawPeer.connect(hub.port, "127.0.0.2"),
+    ]);
     const refused = await RawPeer.connect(hub.port, "127.0.0.2");
     expect(await refused.untilEnded(SOON_MS)).toBeLessThan(1_000);
     expect((await httpGet(hub, "/healthz")).status).toBe(200);
@@ -497,7 +678,11 @@ function resetOf(stream: number): (peer: RawPeer) => boolean {
 }
 
 // Sends piece after piece, at most all of them, until it is stopped.
-function trickleInto(peer: RawPeer, pieces: string | readonly Buffer[], everyMs: number): { stop: () => void } {
+function trickleInto(
+  peer: RawPeer,
+  pieces: string | readonly Buffer[],
+  everyMs: number,
+): { stop: () => void } {
   let next = 0;
   const timer = setInterval(() => {
     const piece = pieces[next];

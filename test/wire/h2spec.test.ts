@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startTestHub, temporaryDirectory } from "../support/hub.ts";
@@ -18,12 +18,14 @@ const NODES_OWN: Readonly<Record<string, string>> = {
   "http2/5.3.1/2": "nghttp2 ignores PRIORITY, which RFC 9113, 5.3.2 has deprecated",
   "http2/6.3/1": "as 5.3.1/2",
   "http2/6.7/2": "Node ends the connection of a peer that acknowledges a PING nobody sent",
-  "http2/6.9.1/3": "nghttp2 ends the connection, not the stream alone, of a peer that overflows a stream's window",
+  "http2/6.9.1/3":
+    "nghttp2 ends the connection, not the stream alone, of a peer that overflows a stream's window",
 };
 
 // These come from what the hub is.
 const OURS: Readonly<Record<string, string>> = {
-  "http2/3.5/2": "the port speaks HTTP/1.1 too: what is no preface of HTTP/2 gets 400 in HTTP/1.1, and the end",
+  "http2/3.5/2":
+    "the port speaks HTTP/1.1 too: what is no preface of HTTP/2 gets 400 in HTTP/1.1, and the end",
 };
 
 const tools = async () => ({ h2spec: await goTool("h2spec") });
@@ -31,7 +33,10 @@ const tools = async () => ({ h2spec: await goTool("h2spec") });
 await describeWith("h2spec finds that the hub speaks HTTP/2", tools, ({ h2spec }) => {
   test("by the RFCs, but for what is node:http2's own", async () => {
     const hub = await startTestHub();
-    const [found, bare] = await Promise.all([runH2spec(h2spec, hub.port), runH2spec(h2spec, await bareServer())]);
+    const [found, bare] = await Promise.all([
+      runH2spec(h2spec, hub.port),
+      runH2spec(h2spec, await bareServer()),
+    ]);
     expect(found.total).toBeGreaterThanOrEqual(146);
     expect(found.skipped).toEqual([]);
     expect(found.failed.filter((id) => !(id in NODES_OWN) && !(id in OURS))).toEqual([]);
@@ -70,7 +75,9 @@ function outcomeOf(report: string): Outcome {
   const failed: string[] = [];
   const skipped: string[] = [];
   let total = 0;
-  for (const [, section = "", content = ""] of report.matchAll(/<testcase package="([^"]*)"[^>]*>(.*?)<\/testcase>/gs)) {
+  for (const [, section = "", content = ""] of report.matchAll(
+    /<testcase package="([^"]*)"[^>]*>(.*?)<\/testcase>/gs,
+  )) {
     const place = (places.get(section) ?? 0) + 1;
     places.set(section, place);
     total += 1;

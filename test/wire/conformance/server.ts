@@ -2,7 +2,14 @@
 // with ConformanceService in the place of the hub's services. The runner starts it, once for each configuration:
 // `node server.ts <descriptors>`; it reads a ServerCompatRequest from standard input and answers on standard output.
 import { readFile } from "node:fs/promises";
-import { create, createFileRegistry, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  createFileRegistry,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createFront } from "../../../src/http/front.ts";
 import { openGate } from "../../../src/http/identity.ts";
@@ -37,7 +44,9 @@ const rpc = createRpcHandler({
 });
 const streaming = new Set(
   conformanceService(registry)
-    .methods.filter((method) => method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming")
+    .methods.filter(
+      (method) => method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+    )
     .map((method) => `/${method.parent.typeName}/${method.name}`),
 );
 const { cert, key } = wanted.serverCreds ?? {};

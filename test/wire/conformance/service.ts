@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DescMessage, DescMethod, DescService, JsonWriteOptions, MessageInitShape, Registry } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethod,
+  DescService,
+  JsonWriteOptions,
+  MessageInitShape,
+  Registry,
+} from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
 import { ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type {
@@ -55,7 +62,8 @@ export function conformanceRoutes(registry: Registry): (router: ConnectRouter) =
     async function next(definition: StreamDefinition): Promise<PayloadResponse> {
       await pause(definition, context);
       const data = definition.responseData[sent] ?? new Uint8Array();
-      const info = sent === 0 ? { ...observed, requests: seen } : seen.length > 0 ? { requests: seen } : undefined;
+      const info =
+        sent === 0 ? { ...observed, requests: seen } : seen.length > 0 ? { requests: seen } : undefined;
       seen = [];
       sent += 1;
       return { payload: { data, ...(info && { requestInfo: info }) } };
@@ -81,7 +89,8 @@ export function conformanceRoutes(registry: Registry): (router: ConnectRouter) =
   }
 
   const implementation = {
-    unary: (request: RequestForOne, context: HandlerContext) => answerOne([request], observe(context), context),
+    unary: (request: RequestForOne, context: HandlerContext) =>
+      answerOne([request], observe(context), context),
     idempotentUnary: (request: RequestForOne, context: HandlerContext) =>
       answerOne([request], observe(context), context),
     clientStream: async (requests: AsyncIterable<RequestForOne>, context: HandlerContext) => {
@@ -113,7 +122,8 @@ async function* only<Item>(item: Item): AsyncIterable<Item> {
 }
 
 function known<Value>(value: Value | undefined): Value {
-  if (value === undefined) throw new Error("the conformance suite's .proto files lack what this server implements");
+  if (value === undefined)
+    throw new Error("the conformance suite's .proto files lack what this server implements");
   return value;
 }
 
@@ -137,7 +147,10 @@ function toHeaders(pairs: Iterable<[string, string]>): Header[] {
   return [...pairs].map(([name, value]) => ({ name, value: [value] }));
 }
 
-function setMetadata(context: HandlerContext, definition: UnaryDefinition | StreamDefinition | undefined): void {
+function setMetadata(
+  context: HandlerContext,
+  definition: UnaryDefinition | StreamDefinition | undefined,
+): void {
   append(context.responseHeader, definition?.responseHeaders);
   append(context.responseTrailer, definition?.responseTrailers);
 }
@@ -146,14 +159,21 @@ function append(target: Headers, headers: readonly Header[] = []): void {
   for (const { name, value } of headers) for (const item of value) target.append(name, item);
 }
 
-async function pause(definition: { readonly responseDelayMs: number } | undefined, context: HandlerContext): Promise<void> {
+async function pause(
+  definition: { readonly responseDelayMs: number } | undefined,
+  context: HandlerContext,
+): Promise<void> {
   if (!definition?.responseDelayMs) return;
   await sleep(definition.responseDelayMs, undefined, { signal: context.signal }).catch(() => {
     throw context.signal.reason;
   });
 }
 
-function failure(error: ErrorDefinition, requestInfo: DescMessage, info: RequestInfo | undefined): ConnectError {
+function failure(
+  error: ErrorDefinition,
+  requestInfo: DescMessage,
+  info: RequestInfo | undefined,
+): ConnectError {
   const made = new ConnectError(error.message ?? "", error.code);
   made.details = error.details.map(({ typeUrl, value }) => ({ type: typeUrl.replace(/^.*\//, ""), value }));
   if (info) made.details.push({ desc: requestInfo, value: info as unknown as MessageInitShape<DescMessage> });
