@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   chainFault,
   type RevisionDraft,
@@ -16,22 +16,29 @@ export interface LogUnderTest {
   readonly openSecond?: () => Promise<RevisionLog>;
 }
 
-/** What every RevisionLog promises. The logs are closed here; the medium is for `makeLog` to clear away. */
-export function revisionLogContract(name: string, makeLog: () => Promise<LogUnderTest>): void {
+/**
+ * What every RevisionLog promises, and with `shared` what those promise that several hubs may open. The logs are closed
+ * here; the medium is for `makeLog` to clear away.
+ */
+export function revisionLogContract(
+  name: string,
+  makeLog: () => Promise<LogUnderTest>,
+  { shared }: { shared: boolean } = { shared: true },
+): void {
   const make = async (): Promise<LogUnderTest> => {
     const made = await makeLog();
     onTestFinished(() => made.log.close());
     return made;
   };
-  const withReopen = async (context: TestContext) => {
+  const withReopen = async () => {
     const { log, reopen } = await make();
-    if (!reopen) return context.skip();
+    if (!reopen) throw new Error("the log under test does not say how to open it again");
     return { log, reopen: async () => closedAtTheEnd(await reopen()) };
   };
-  const withSecond = async (context: TestContext) => {
+  const withSecond = async () => {
     const { log, openSecond } = await make();
-    if (!openSecond) return context.skip();
-    return { log, second: closedAtTheEnd(await openSecond()) };
+    if (!openSecond) throw new Error("the log under test does not say how to open it a second time");
+    return { log, openSecond: async () => closedAtTheEnd(await openSecond()) };
   };
 
   describe(`${name}: one log`, () => {
@@ -176,8 +183,8 @@ export function revisionLogContract(name: string, makeLog: () => Promise<LogUnde
   });
 
   describe(`${name}: a medium`, () => {
-    it("keeps everything when its log is closed and opened again", async (context) => {
-      const { log, reopen } = await withReopen(context);
+    it("keeps everything when its log is closed and opened again", async () => {
+      const { log, reopen } = await withReopen();
       const entries = await appended(log, 3);
       const again = await reopen();
       expect(again.head).toEqual(entries[2]);
@@ -187,15 +194,19 @@ export function revisionLogContract(name: string, makeLog: () => Promise<LogUnde
       expect((await (await reopen()).get(4n))?.hash).toBe(next?.hash);
     });
 
-    it("is empty when it was closed empty", async (context) => {
-      const { reopen } = await withReopen(context);
+    it("is empty when it was closed empty", async () => {
+      const { reopen } = await withReopen();
       const again = await reopen();
       expect(again.head).toBeUndefined();
       expect((await appended(again, 1))[0]?.revision).toBe(1n);
     });
+  });
 
-    it("tells every log of every entry, whoever wrote it", async (context) => {
-      const { log, second } = await withSecond(context);
+  const describeShared = shared ? describe : () => {};
+  describeShared(`${name}: shared by hubs`, () => {
+    it("tells every log of every entry, whoever wrote it", async () => {
+      const { log, openSecond } = await withSecond();
+      const second = await openSecond();
       const logs = [log, second];
       const heard = logs.map((each) => {
         const entries: RevisionEntry[] = [];
@@ -214,8 +225,9 @@ export function revisionLogContract(name: string, makeLog: () => Promise<LogUnde
       for (const each of logs) expect(await each.get(5n)).toEqual(heard[0]?.[4]);
     });
 
-    it("lets exactly one of two logs win that append at once", async (context) => {
-      const { log, second } = await withSecond(context);
+    it("lets exactly one of two logs win that append at once", async () => {
+      const { log, openSecond } = await withSecond();
+      const second = await openSecond();
       const heard: bigint[] = [];
       second.onEntry(({ revision }) => heard.push(revision));
       for (let round = 0n; round < 10n; round++) {
@@ -231,11 +243,10 @@ export function revisionLogContract(name: string, makeLog: () => Promise<LogUnde
       expect(heard).toEqual(Array.from({ length: 10 }, (_, at) => BigInt(at + 1)));
     });
 
-    it("gives a log that is opened later what there is", async (context) => {
-      const { log, openSecond } = await make();
-      if (!openSecond) return context.skip();
+    it("gives a log that is opened later what there is", async () => {
+      const { log, openSecond } = await withSecond();
       const entries = await appended(log, 3);
-      const second = closedAtTheEnd(await openSecond());
+      const second = await openSecond();
       expect(second.head).toEqual(entries[2]);
       expect(await second.get(1n)).toEqual(entries[0]);
     });

@@ -8,7 +8,7 @@ import { MemoryRevisions } from "../../support/memory-revision-log.ts";
 import { appended, draft, expectChain, revisionLogContract } from "../../support/revision-log-contract.ts";
 import { opened, temporaryDirectory } from "../../support/revision-log-directory.ts";
 
-revisionLogContract("file", async () => {
+async function fileLog() {
   const directory = await temporaryDirectory();
   let log = await opened(directory);
   const reopen = async () => {
@@ -17,7 +17,10 @@ revisionLogContract("file", async () => {
     return log;
   };
   return { log, reopen };
-});
+}
+
+// A file is one hub's alone.
+revisionLogContract("file", fileLog, { shared: false });
 
 revisionLogContract("memory", async () => {
   const revisions = new MemoryRevisions();
