@@ -30,7 +30,6 @@ export async function startHubProcess({ port, dataDir, configDir }: Place): Prom
     HUB_DATA_DIR: dataDir,
     HUB_CONFIG_DIR: configDir,
     HUB_LOG_LEVEL: "error",
-    NODE_OPTIONS: process.env.PROBE ?? "",
   });
   const [, url = ""] = await hub.waitFor(/serves at (http:\/\/\S+)/);
   return {

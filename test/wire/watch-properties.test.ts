@@ -1,68 +1,19 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
 import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { fileOf, flagsOf, SLOTS, textOf, tinyDocuments } from "../config-live/tiny.ts";
-import { FOLLOWERS } from "../config-live/watch-program.ts";
-import { historyOf, WAYS, WireFollower } from "../config-live/wire-follower.ts";
+import { fileOf, textOf, tinyDocuments } from "../config-live/tiny.ts";
+import { WAYS } from "../config-live/wire-follower.ts";
+import { followAndJudge } from "../config-live/wire-program.ts";
 import { startTestHub, temporaryDirectory } from "../support/hub.ts";
-
-const SECONDS = Number(process.env.SECONDS ?? 4);
-
-function pick<Item>(items: readonly Item[]): Item {
-  const item = items[Math.floor(Math.random() * items.length)];
-  if (item === undefined) throw new Error("nothing to pick from");
-  return item;
-}
 
 describe.each(Object.entries(WAYS))("a watch over %s", (_name, connect) => {
   it("keeps its promises under publishes, cuts and slow readers", async () => {
     const configDir = await temporaryDirectory(Object.fromEntries(tinyDocuments()));
     const hub = await startTestHub({ configDir, bookmarkIntervalMs: 300, watchWindowRevisions: 60 });
-    const grpc = createGrpcTransport({ baseUrl: hub.url });
-    const releases = createClient(ReleaseService, grpc);
-    const transport = connect(hub.url);
-    const slow = () => (Math.random() < 0.3 ? 100 : 0);
-    const followers = [...FOLLOWERS, ...FOLLOWERS].map(
-      (follower, at) =>
-        new WireFollower(
-          transport,
-          { ...follower, instance: follower.instance && `${follower.instance}-${at}` },
-          at % 2 ? slow : undefined,
-        ),
-    );
-    let newest = 1n;
-    const publish = async (documents: Record<string, string>): Promise<void> => {
-      const { revision } = await releases.publishConfig({ documents, expectedRevision: newest });
-      newest = revision?.revision ?? newest;
-    };
-    for (const until = performance.now() + SECONDS * 1_000; performance.now() < until; ) {
-      const chance = Math.random();
-      if (chance < 0.1) {
-        const services = pick([[], ["sa"], ["sb"], ["sa", "sb"]]);
-        await publish({ "flags.json": flagsOf({ services, instances: pick([[], ["i3-3"]]) }) });
-      } else {
-        const slots = chance < 0.5 ? SLOTS : [pick(SLOTS)];
-        const value = pick([0, 1]);
-        await publish(Object.fromEntries(slots.map((slot) => [fileOf(slot), textOf(slot, value)])));
-      }
-      if (Math.random() < 0.4) pick(followers).cut();
-      await sleep(Math.random() * 30);
-    }
-    await publish(Object.fromEntries(SLOTS.map((slot) => [fileOf(slot), textOf(slot, "last")])));
-    await expect
-      .poll(() => followers.every((follower) => follower.newest === newest), { timeout: 5_000 })
-      .toBe(true);
-    const history = await historyOf(grpc);
-    for (const follower of followers) await follower.stop();
-    for (const follower of followers) follower.judge(history);
-    const ends = followers.flatMap((follower) => follower.ends);
-    expect(new Set(ends)).toEqual(new Set(["Canceled"]));
-    expect(ends.length).toBeGreaterThan(followers.length);
-    expect(newest).toBeGreaterThan(20n);
+    await followAndJudge(createGrpcTransport({ baseUrl: hub.url }), connect(hub.url));
   });
 
   it("ends with UNAVAILABLE when the hub stops, and says when to come back", async () => {
