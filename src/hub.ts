@@ -52,13 +52,18 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   lifecycle.defer(() => live.stop());
   const config = live.manager;
   const rollout = await openRollout(settings, lifecycle);
-  const watch = new ConfigWatch(config.snapshot, rollout, {
-    windowRevisions: settings.watchWindowRevisions,
-    bookmarkIntervalMs: settings.bookmarkIntervalMs,
-    catchUpMs: settings.catchUpMs,
-  });
+  const watch = new ConfigWatch(
+    config.snapshot,
+    rollout,
+    {
+      windowRevisions: settings.watchWindowRevisions,
+      bookmarkIntervalMs: settings.bookmarkIntervalMs,
+      catchUpMs: settings.catchUpMs,
+    },
+    (revision) => live.recall(revision),
+  );
   const board = new RolloutBoard(rollout, watch);
-  const desk = new ReleaseDesk(live, (version) => board.liveServices(version));
+  const desk = new ReleaseDesk(live, (version, system) => board.liveServices(version, system));
   const audit = openAuditLog(settings.dataDir, logger);
   const metrics = createMetrics();
   observe({ live, watch, metrics, logger, lifecycle });

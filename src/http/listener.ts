@@ -75,7 +75,8 @@ export async function listen(
     letGoAfterGoodbye(socket);
     admission.admit(socket);
   });
-  server.listen(at.port, at.host);
+  // Node's own backlog of 511 drops most of a herd of clients that come back at once, and they wait long to try again.
+  server.listen({ port: at.port, host: at.host, backlog: 4096 });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);
     server.once("error", reject);

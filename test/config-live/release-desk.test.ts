@@ -271,7 +271,7 @@ describe("eight publishers at once", () => {
     const { desk, log, propose } = await startDesk();
     const acknowledged: { revision: bigint; comment: string }[] = [];
     const publisher = async (name: number): Promise<void> => {
-      for (let count = 0; count < 10; ) {
+      for (let count = 0; count < 5; ) {
         const comment = `${name} ${count}`;
         const text = `${SHIPPED.get("flags.json")}${" ".repeat(name)}${"\n".repeat(count + 1)}`;
         const proposal = { ...propose(new Map([["flags.json", text]])), comment };
@@ -289,7 +289,7 @@ describe("eight publishers at once", () => {
     const { entries } = await desk.list(1n, 1_000);
     const history = entries.map(({ revision, comment }) => ({ revision, comment }));
     expect(history).toEqual(acknowledged.sort((a, b) => Number(a.revision - b.revision)));
-    expect(new Set(history.map(({ comment }) => comment)).size).toBe(80);
-    expect(log.head?.revision).toBe(81n);
+    expect(new Set(history.map(({ comment }) => comment)).size).toBe(40);
+    expect(log.head?.revision).toBe(41n);
   });
 });

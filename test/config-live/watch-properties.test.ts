@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WatchFault } from "./watch-checker.ts";
 import { MUTANTS } from "./watch-mutants.ts";
-import { programs, runProgram } from "./watch-program.ts";
+import { runProgram } from "./watch-program.ts";
+import { programs } from "./watch-steps.ts";
 
 const RUNS = Number(process.env.RUNS ?? 100);
 

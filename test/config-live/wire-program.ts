@@ -3,7 +3,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { expect } from "vitest";
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
 import { fileOf, flagsOf, SLOTS, textOf } from "./tiny.ts";
-import { FOLLOWERS } from "./watch-program.ts";
+import { FOLLOWERS } from "./watch-steps.ts";
 import { historyOf, WireFollower } from "./wire-follower.ts";
 
 const SECONDS = Number(process.env.SECONDS ?? 4);

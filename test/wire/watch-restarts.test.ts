@@ -7,7 +7,7 @@ import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_p
 import { verifyRevisionFile } from "../../src/adapters/files/revision-file.ts";
 import { freePort, startHubProcess } from "../config-live/hub-process.ts";
 import { fileOf, SLOTS, type Slot, textOf, tinyDocuments } from "../config-live/tiny.ts";
-import { FOLLOWERS } from "../config-live/watch-program.ts";
+import { FOLLOWERS } from "../config-live/watch-steps.ts";
 import { historyOf, WAYS, WireFollower } from "../config-live/wire-follower.ts";
 import { temporaryDirectory } from "../support/hub.ts";
 
