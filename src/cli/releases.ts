@@ -52,7 +52,7 @@ export function need(command: string, flag: string, value: string | undefined, w
 // The newest revision as a conflict names it; undefined for every other refusal.
 function newestOf(refusal: ConnectError): string | undefined {
   for (const { reason, metadata } of refusal.findDetails(ErrorInfoSchema)) {
-    if (reason === "REVISION_CONFLICT") return printable(metadata.newestRevision ?? metadata.newest ?? "?");
+    if (reason === "REVISION_CONFLICT") return printable(metadata.newest ?? "?");
   }
   return undefined;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { listen, tell } from "../../config/log-listeners.ts";
 import {
   encodeEntry,
   type LogStatus,
@@ -174,27 +175,6 @@ export class FileRevisionLog implements RevisionLog {
     const since = reachable === this.#status.reachable ? this.#status.since : this.#opened.now();
     this.#status = { reachable, since, reason };
     tell(this.#statusListeners, this.#status);
-  }
-}
-
-// Who listens twice hears twice, and stops each alone.
-function listen<Event>(listeners: Set<(event: Event) => void>, listener: (event: Event) => void): () => void {
-  const own = (event: Event): void => listener(event);
-  listeners.add(own);
-  return () => void listeners.delete(own);
-}
-
-// The entry is durable whatever a listener makes of it: what one throws must neither keep it from the others nor
-// fail the append, so it surfaces as an uncaught error of its own.
-function tell<Event>(listeners: Iterable<(event: Event) => void>, event: Event): void {
-  for (const listener of [...listeners]) {
-    try {
-      listener(event);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
   }
 }
 

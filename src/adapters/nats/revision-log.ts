@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { listen, tell } from "../../config/log-listeners.ts";
 import {
   chainFault,
   type LogStatus,
@@ -237,27 +238,6 @@ function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Prom
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     work.then(resolve, reject);
   });
-}
-
-// Who listens twice hears twice, and stops each alone.
-function listen<Event>(listeners: Set<(event: Event) => void>, listener: (event: Event) => void): () => void {
-  const own = (event: Event): void => listener(event);
-  listeners.add(own);
-  return () => void listeners.delete(own);
-}
-
-// What a listener throws must neither keep the event from the others nor fail the append, so it surfaces as an
-// uncaught error of its own.
-function tell<Event>(listeners: Iterable<(event: Event) => void>, event: Event): void {
-  for (const listener of [...listeners]) {
-    try {
-      listener(event);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  }
 }
 
 function unknownOutcome({ revision }: RevisionEntry): string {
