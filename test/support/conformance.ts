@@ -2,7 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
-import { ToolMissing } from "./toolchains.ts";
+import { ToolMissing } from "./fetched.ts";
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, "../..");

@@ -2,16 +2,13 @@
 // the program's ordinary client into .tools/ (not committed), each pinned to one version.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { access, constants, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { describe, test } from "vitest";
+import { FETCH_TIMEOUT_MS, fetched, reasonOf, TOOLS, ToolMissing, twice } from "./fetched.ts";
 
 const run = promisify(execFile);
-const ROOT = join(import.meta.dirname, "../..");
-const TOOLS = join(ROOT, ".tools");
-const FETCH_TIMEOUT_MS = 600_000;
 
 /** Programs that `go install` can fetch, by name. */
 const GO_TOOLS = {
@@ -29,11 +26,6 @@ const GO_TOOLS = {
 const PYTHON_PACKAGES = ["grpcio==1.85.1", "grpcio-tools==1.85.1", "protobuf==7.36.2"];
 
 export type GoTool = keyof typeof GO_TOOLS;
-
-/** A tool is neither here nor to be had; the message names the remedy. */
-export class ToolMissing extends Error {
-  override readonly name = "ToolMissing";
-}
 
 /**
  * Declares a suite that needs tools, found before its tests are declared:
@@ -147,7 +139,8 @@ function variable(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, "_");
 }
 
-async function installed(name: string): Promise<string | undefined> {
+/** The path of an installed program, as `program` finds it, or undefined. */
+export async function installed(name: string): Promise<string | undefined> {
   const own = process.env[variable(name)];
   if (own) return await checked(own, variable(name));
   for (const directory of (process.env.PATH ?? "").split(delimiter).filter(Boolean)) {
@@ -170,86 +163,4 @@ async function isExecutable(path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-// The directory appears under its name only when it is complete, so that a torn download is never taken for a tool.
-async function fetched(
-  name: string,
-  failure: string,
-  fill: (target: string) => Promise<void>,
-): Promise<string> {
-  const directory = join(TOOLS, name);
-  await mkdir(TOOLS, { recursive: true });
-  const release = await lock(`${directory}.lock`, () => exists(directory));
-  try {
-    if (await exists(directory)) return directory;
-    const target = await mkdtemp(join(TOOLS, `${name}.part-`));
-    try {
-      await twice(() => fill(target));
-      // Should two have taken over one dead worker's lock, the first to be ready wins.
-      await rename(target, directory).catch(async (error: unknown) => {
-        if (!(await exists(directory))) throw error;
-      });
-    } finally {
-      await rm(target, { recursive: true, force: true });
-    }
-    return directory;
-  } catch (error) {
-    if (error instanceof ToolMissing) throw error;
-    throw new ToolMissing(`${failure}\n${reasonOf(error)}`, { cause: error });
-  } finally {
-    await release();
-  }
-}
-
-// One retry: the network may have a bad moment.
-async function twice(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof ToolMissing) throw error;
-    await sleep(2_000);
-    await work();
-  }
-}
-
-function reasonOf(error: unknown): string {
-  const stderr =
-    typeof error === "object" && error !== null && "stderr" in error ? String(error.stderr).trim() : "";
-  return (stderr || String(error)).split("\n").slice(-5).join("\n");
-}
-
-// Spares a second worker the same download. A lock whose process has died is taken over.
-async function lock(path: string, done: () => Promise<boolean>): Promise<() => Promise<void>> {
-  for (;;) {
-    if (await done()) return async () => {};
-    try {
-      await writeFile(path, String(process.pid), { flag: "wx" });
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    }
-    if (!(await isHeld(path))) await rm(path, { force: true });
-    await sleep(200);
-  }
-}
-
-async function isHeld(path: string): Promise<boolean> {
-  try {
-    const { mtimeMs } = await stat(path);
-    const holder = Number(await readFile(path, "utf8"));
-    // A lock without a number is one that is being written now.
-    if (!holder) return Date.now() - mtimeMs < 5_000;
-    process.kill(holder, 0);
-    return Date.now() - mtimeMs < 3 * FETCH_TIMEOUT_MS;
-  } catch {
-    return false;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
 }

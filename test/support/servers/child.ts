@@ -16,9 +16,22 @@ export interface Child {
 
 const KEPT_CHARACTERS = 20_000;
 
+export interface ChildOptions {
+  /** For a program that refuses to run as root. */
+  readonly uid?: number;
+  readonly gid?: number;
+  /** A directory that goes away with this process, should nobody come to remove it. */
+  readonly temporary?: string;
+}
+
 /** Starts a program and a watchdog, which kills the program when the pipe to this process breaks. */
-export function startChild(program: string, args: readonly string[], cwd: string): Child {
-  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+export function startChild(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  { temporary, ...identity }: ChildOptions = {},
+): Child {
+  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"], ...identity });
   let output = "";
   const add = (data: Buffer): void => {
     output = (output + data.toString("utf8")).slice(-KEPT_CHARACTERS);
@@ -33,7 +46,7 @@ export function startChild(program: string, args: readonly string[], cwd: string
     child.once("close", () => resolve());
   });
   const { pid = 0 } = child;
-  const watchdog = pid > 0 ? watch(pid) : undefined;
+  const watchdog = pid > 0 ? watch(pid, temporary) : undefined;
   const killNow = (): void => void child.kill("SIGKILL");
   process.once("exit", killNow);
   void ended.then(() => {
@@ -86,8 +99,10 @@ export async function until(
   throw new Error(`${what}: not within ${timeoutMs} ms\n${state()}`);
 }
 
-function watch(pid: number): ChildProcess {
-  const watchdog = spawn("/bin/sh", ["-c", `read -r _; kill -9 ${pid}`], {
+function watch(pid: number, temporary = ""): ChildProcess {
+  // The second look is for a program that writes until it is gone, and for children that see their parent's end.
+  const last = `read -r _; kill -9 ${pid}; [ -z "$1" ] || { rm -rf "$1"; sleep 1; rm -rf "$1"; }`;
+  const watchdog = spawn("/bin/sh", ["-c", last, "watchdog", temporary], {
     stdio: ["pipe", "ignore", "ignore"],
     // A group of its own: what ends this process's group must leave it time to act.
     detached: true,

@@ -1,13 +1,11 @@
 import { execFile } from "node:child_process";
-import { access, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { goTool, ToolMissing } from "../toolchains.ts";
+import { FETCH_TIMEOUT_MS, fetched, ToolMissing } from "../fetched.ts";
+import { goTool } from "../toolchains.ts";
 
 const run = promisify(execFile);
-const TOOLS = join(import.meta.dirname, "../../../.tools");
-const FROM_DEBIAN = join(TOOLS, "nats-server-debian");
-const FETCH_TIMEOUT_MS = 120_000;
 
 /** A nats-server to run, and the version that it says it is. */
 export interface NatsProgram {
@@ -40,33 +38,12 @@ async function find(): Promise<NatsProgram> {
 
 /** Debian's package, of whatever version that is; the reason why there was no other goes into the message. */
 async function debianProgram(before: ToolMissing): Promise<string> {
-  const path = join(FROM_DEBIAN, "usr/sbin/nats-server");
-  if (await isThere(path)) return path;
-  await mkdir(TOOLS, { recursive: true });
-  const directory = await mkdtemp(`${FROM_DEBIAN}.part-`);
-  try {
-    await run("apt-get", ["download", "nats-server"], { cwd: directory, timeout: FETCH_TIMEOUT_MS });
-    const file = (await readdir(directory)).find((name) => name.endsWith(".deb")) ?? "";
-    await run("dpkg-deb", ["-x", file, "."], { cwd: directory, timeout: FETCH_TIMEOUT_MS });
-    // Another worker may have been first.
-    await rename(directory, FROM_DEBIAN).catch(async (error: unknown) => {
-      if (!(await isThere(path))) throw error;
-    });
-    return path;
-  } catch (error) {
-    const remedy = "install nats-server, or set NATS_SERVER to its path, or NATS_URL to a server that runs";
-    throw new ToolMissing(
-      `nats-server was not found: ${remedy}\n${before.message}\nDebian's package could not be fetched either: ${error}`,
-      { cause: error },
-    );
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
+  const remedy = "install nats-server, or set NATS_SERVER to its path, or NATS_URL to a server that runs";
+  const failure = `nats-server was not found: ${remedy}\n${before.message}\nDebian's package could not be fetched either:`;
+  const directory = await fetched("nats-server-debian", failure, async (target) => {
+    await run("apt-get", ["download", "nats-server"], { cwd: target, timeout: FETCH_TIMEOUT_MS });
+    const file = (await readdir(target)).find((name) => name.endsWith(".deb")) ?? "";
+    await run("dpkg-deb", ["-x", file, "."], { cwd: target, timeout: FETCH_TIMEOUT_MS });
+  });
+  return join(directory, "usr/sbin/nats-server");
 }

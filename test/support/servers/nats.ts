@@ -130,7 +130,9 @@ class OwnServer implements NatsServer {
     this.#directory ??= await mkdtemp(join(tmpdir(), "central-hub-nats-"));
     const file = join(this.#directory, "nats.conf");
     await writeFile(file, configuration(this.#program, this.#options, this.#directory));
-    const child = startChild(this.#program.path, ["-c", file], this.#directory);
+    const child = startChild(this.#program.path, ["-c", file], this.#directory, {
+      temporary: this.#directory,
+    });
     this.#child = child;
     const isUp = async (): Promise<boolean> => {
       if (!child.isRunning()) return true;

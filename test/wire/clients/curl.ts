@@ -1,4 +1,5 @@
-import { program, ToolMissing } from "../../support/toolchains.ts";
+import { ToolMissing } from "../../support/fetched.ts";
+import { program } from "../../support/toolchains.ts";
 import { output } from "./programs.ts";
 
 /** An answer as curl saw it. */
