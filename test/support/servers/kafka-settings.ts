@@ -53,7 +53,7 @@ export function serverProperties(
     "leader.imbalance.check.interval.seconds": 5,
     // A broker that is gone is seen to be gone, and one that comes again may come.
     "broker.heartbeat.interval.ms": 500,
-    "broker.session.timeout.ms": 4_000,
+    "broker.session.timeout.ms": 3_000,
     "replica.lag.time.max.ms": 6_000,
     "num.network.threads": 2,
     "num.io.threads": 2,
