@@ -28,7 +28,7 @@ export function bundledCopy(documents: BundledDocuments, systems: readonly strin
   for (const [system, schema] of Object.entries(SCHEMAS)) {
     const value: unknown = documents[system as keyof typeof SCHEMAS];
     if (value === undefined || (systems.length > 0 && !systems.includes(system))) continue;
-    const parsed = { file: `bundled.${system}`, value, lineOf: () => 1 };
+    const parsed = { file: `bundled.${system}`, value, isWhole: true, lineOf: () => 1 };
     Object.assign(snapshot, { [system]: decode(schema, parsed, report).message });
   }
   // A key that this client does not know is one of a newer hub.

@@ -45,6 +45,8 @@ export interface DocumentSet {
   flags?: Doc<unknown>;
   /** Whether a document is missing here because no value could be made of its text. */
   isIncomplete: boolean;
+  /** The files whose texts have faults of syntax: what is missing here of what they say is not known to be gone. */
+  readonly garbled: Set<string>;
 }
 
 /** The messaging systems that a version has a document for. */
@@ -73,7 +75,7 @@ export function isDocument(file: string): boolean {
 
 /** Reads every document; what is wrong with the text or the form of one goes to the report. */
 export function readDocuments(texts: DocumentTexts, report: Report): DocumentSet {
-  const set: DocumentSet = { versions: new Map(), isIncomplete: false };
+  const set: DocumentSet = { versions: new Map(), isIncomplete: false, garbled: new Set() };
   for (const [file, text] of texts) {
     if (!isDocument(file)) {
       unknownDocument(file, report);
@@ -82,6 +84,7 @@ export function readDocuments(texts: DocumentTexts, report: Report): DocumentSet
     const parsed = parseText(file, text, report);
     if (parsed) place(set, parsed, report);
     else set.isIncomplete = true;
+    if (!parsed?.isWhole) set.garbled.add(file);
   }
   if (set.versions.size === 0 && !report.failed) {
     report.add({

@@ -2,7 +2,7 @@ import type { KafkaConfig, KafkaTopic } from "../../gen/centralhub/config/v1/kaf
 import type { NatsConfig } from "../../gen/centralhub/config/v1/nats_pb.ts";
 import type { Report } from "../documents/findings.ts";
 import { Checker } from "./checks/check.ts";
-import type { Doc, DocumentSet, VersionDocuments } from "./document-set.ts";
+import { type Doc, type DocumentSet, SYSTEMS, type VersionDocuments } from "./document-set.ts";
 
 /** The services whose instances are connected and follow a system in a version. */
 export type LiveServices = (version: string, system: "kafka" | "nats") => readonly string[];
@@ -10,8 +10,9 @@ export type LiveServices = (version: string, system: "kafka" | "nats") => readon
 type Declared = ReadonlyMap<string, { readonly path: readonly string[]; readonly topic: KafkaTopic }>;
 
 /**
- * What is wrong with a change although the documents after it are sound: records that would be lost, and names that
- * live services still use. All of it is a WARN: the operator who publishes sees it first in a dry run.
+ * What is wrong with a change beside what is wrong with the documents after it: records that would be lost, and names
+ * that live services still use. All of it is a WARN: the operator who publishes sees it first in a dry run. Of what
+ * could not be read nothing is said.
  */
 export function checkChange(
   before: DocumentSet,
@@ -19,14 +20,22 @@ export function checkChange(
   live: LiveServices,
   report: Report,
 ): void {
+  const isRead = ({ file }: Doc<unknown>): boolean => !after.garbled.has(file);
   for (const [name, version] of before.versions) {
+    const { kafka, nats } = version;
     const next = after.versions.get(name);
-    if (version.kafka && next?.kafka) checkTopics(name, version.kafka, next.kafka, live, report);
-    if (version.nats && next?.nats) checkStreams(version.nats, next.nats, report);
-    if (!next) checkVersionRemoved(name, version, live, report);
-    else {
-      if (version.kafka && !next.kafka) checkDocumentRemoved(name, "kafka", version.kafka, live, report);
-      if (version.nats && !next.nats) checkDocumentRemoved(name, "nats", version.nats, live, report);
+    if (!next) {
+      const documents = SYSTEMS.flatMap((system) => version[system] ?? []);
+      if (documents.every(isRead)) checkVersionRemoved(name, version, live, report);
+      continue;
+    }
+    if (kafka && isRead(kafka)) {
+      if (next.kafka) checkTopics(name, kafka, next.kafka, live, report);
+      else checkDocumentRemoved(name, "kafka", kafka, live, report);
+    }
+    if (nats && isRead(nats)) {
+      if (next.nats) checkStreams(nats, next.nats, report);
+      else checkDocumentRemoved(name, "nats", nats, live, report);
     }
   }
   checkFloors(before, after, report);
@@ -68,11 +77,12 @@ function checkDocumentRemoved(
 
 // A floor that is lowered together with a retention would let the retention pass without a word.
 function checkFloors(before: DocumentSet, after: DocumentSet, report: Report): void {
-  if (!before.compliance) return;
+  if (!before.compliance || after.garbled.has(before.compliance.file)) return;
   const now = after.compliance?.message.rules ?? {};
   const check = new Checker(report, after.compliance ?? before.compliance);
   for (const [name, rule] of Object.entries(before.compliance.message.rules)) {
     const next = Object.hasOwn(now, name) ? now[name] : undefined;
+    if (after.compliance && !after.compliance.inFile(["rules", name, "topics"])) continue;
     const freed = rule.topics.filter((topic) => !next?.topics.includes(topic));
     const path = next ? ["rules", name] : [];
     const remedy = "let people who answer for compliance agree to it first";
@@ -114,7 +124,8 @@ function checkTopics(
   for (const [name, { topic, path }] of old) {
     const next = now.get(name);
     if (next) checkTopic(check, [...next.path], topic, next.topic);
-    else checkRemoved(check, version, name, path, { before, after, live });
+    else if (after.inFile([...path, "name"]))
+      checkRemoved(check, version, name, path, { before, after, live });
   }
 }
 

@@ -69,9 +69,9 @@ export class ReleaseDesk {
       throw revisionConflict(proposal.expectedRevision, head?.revision ?? 0n);
     const documents = merge(head.documents, proposal);
     const changes = compareDocuments(head.documents, documents);
-    const { compiled, report } = compile(documents, this.#now());
-    if (compiled)
-      checkChange(this.#live.manager.snapshot.documents, compiled.documents, this.#services, report);
+    const { compiled, documents: read, report } = compile(documents, this.#now());
+    // Also of a set that is refused: whoever mends it is to see all at once.
+    checkChange(this.#live.manager.snapshot.documents, read, this.#services, report);
     const { findings } = report;
     if (dryRun) return { entry: undefined, changes, findings };
     if (!compiled) throw new DocumentsRefused(findings, changes);

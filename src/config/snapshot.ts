@@ -28,12 +28,12 @@ export interface Snapshot extends Compiled, Position {}
 
 /**
  * Reads and checks a whole set of documents. Every fault is in the report; `compiled` is there only when none
- * of them is a FAIL. `now`, in milliseconds since 1970, decides which waivers have expired.
+ * of them is a FAIL, and `documents` hold what could be read in any case. `now`, in milliseconds since 1970, decides which waivers have expired.
  */
 export function compile(
   texts: DocumentTexts,
   now: number = Date.now(),
-): { compiled: Compiled | undefined; report: Report } {
+): { compiled: Compiled | undefined; documents: DocumentSet; report: Report } {
   const report = new Report();
   const documents = readDocuments(texts, report);
   const infrastructure = documents.infrastructure?.message;
@@ -48,10 +48,10 @@ export function compile(
   }
   checkInfrastructure(documents, report);
   // What documents say of each other cannot be judged while one of them is unreadable.
-  if (documents.isIncomplete) return { compiled: undefined, report };
+  if (documents.isIncomplete) return { compiled: undefined, documents, report };
   checkDataRoutes(documents, report);
   checkCompliance(documents, now, report);
   const chooseVersion = versionChooser(documents, report);
   const compiled = chooseVersion && !report.failed ? { documents, chooseVersion } : undefined;
-  return { compiled, report };
+  return { compiled, documents, report };
 }

@@ -16,6 +16,8 @@ import { formatPath, type Path, type Report } from "./findings.ts";
 export interface ParsedText {
   readonly file: string;
   readonly value: unknown;
+  /** Whether the text is free of faults of syntax; of one that is not, the value may lack what the text says. */
+  readonly isWhole: boolean;
   /** Line of the value at a path, from 1; of its nearest parent when there is none. */
   lineOf(path: Path): number;
 }
@@ -90,7 +92,7 @@ function parseJson(file: string, text: string, report: Report): ParsedText | und
     }
     return 1;
   };
-  return { file, value, lineOf };
+  return { file, value, isWhole: errors.length === 0, lineOf };
 }
 
 // Where JSON nests deeper than it may; undefined when it does not.
@@ -145,7 +147,7 @@ function parseYaml(file: string, text: string, report: Report): ParsedText | und
   if (broken.length > 0 || !checkAliases(document, fault)) return undefined;
   const value = yamlValue(document, (message) => fault(0, message));
   if (value === undefined) return undefined;
-  return { file, value, lineOf: (path) => yamlLine(document, counter, path) };
+  return { file, value, isWhole: true, lineOf: (path) => yamlLine(document, counter, path) };
 }
 
 function yamlMessage(error: YAMLError): string {

@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { DocumentTexts } from "../../src/config/document-set.ts";
+import { DocumentsRefused } from "../../src/config/release-desk.ts";
+import type { Finding } from "../../src/documents/findings.ts";
 import { type Edit, edited, SHIPPED } from "../config/documents.ts";
 import { byRule, differing, startDesk } from "./release-hub.ts";
 
@@ -173,6 +176,59 @@ describe("a publish warns of", () => {
     expect(byRule(outcome, "release.version_removed")).toMatchObject([
       { message: "version phase1 goes, and instances of historical-loader follow it" },
     ]);
+  });
+});
+
+describe("a publish that is refused", () => {
+  const TRADES = topicPart("user.trades", 6, "220903200000", "delete");
+  const released = (findings: readonly Finding[]) =>
+    findings.filter(({ rule }) => rule.startsWith("release.")).map(({ rule, path }) => `${rule} ${path}`);
+
+  async function both(documents: DocumentTexts, removedFiles: readonly string[] = []) {
+    const { dryRun, publish } = await startDesk({ live: LIVE });
+    const told = await dryRun(documents, removedFiles);
+    const refused = await publish(documents, removedFiles).catch((error: unknown) => error);
+    if (!(refused instanceof DocumentsRefused)) throw new Error("it was not refused");
+    expect(refused.findings).toEqual(told.findings);
+    return refused.findings;
+  }
+
+  it("is also warned of all that the change would lose", async () => {
+    const findings = await both(
+      differing(
+        edited([
+          [KAFKA, TRADES, topicPart("user.trades", 4, "86400000", "delete")],
+          [NATS, '"max_age": 3600000', '"max_age": 60000'],
+          ["compliance.yaml", "topics: [user.transactions]", "topics: []"],
+        ]),
+      ),
+      ["phase1/messaging/nats.json"],
+    );
+    expect(findings.filter(({ severity }) => severity === "FAIL").map(({ rule }) => rule)).toContain(
+      "compliance.retention",
+    );
+    expect(released(findings)).toEqual([
+      "release.floor_removed rules.SOX",
+      "release.document_removed ",
+      "release.partitions_decrease topics.user_domain.trades.partitions",
+      "release.retention_decrease topics.user_domain.trades.retention_ms",
+      "release.retention_decrease streams.signals_stream.max_age",
+    ]);
+  });
+
+  it.each<[string, DocumentTexts]>([
+    ["a text that ends too early", new Map([[KAFKA, '{"topics": ']])],
+    ["a text of which nothing can be read", new Map([["compliance.yaml", "rules: [}"]])],
+    ["a version of which nothing can be read", new Map([["phase1/messaging/nats.json", ""]])],
+    ["a topic of the wrong type", differing(edited([[KAFKA, '"name": "user.auth"', '"name": 7']]))],
+    [
+      "rules of the wrong type",
+      differing(edited([["compliance.yaml", "\nrules:", "\nrules: 7\nrules_were:"]])),
+    ],
+  ])("is not warned of the loss of what is only not read: %s", async (_name, documents) => {
+    const findings = await both(documents);
+    expect(findings.some(({ severity }) => severity === "FAIL")).toBe(true);
+    expect(released(findings)).toEqual([]);
   });
 });
 

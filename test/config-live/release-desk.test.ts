@@ -109,7 +109,10 @@ describe("publish", () => {
     expect(message).toMatch(
       /phase2\/messaging\/kafka\.json:\d+: topics\.user_domain\.commands\.retention_ms/,
     );
-    expect(findings).toMatchObject([{ severity: "FAIL", rule: "compliance.retention", file: KAFKA }]);
+    expect(findings).toMatchObject([
+      { severity: "FAIL", rule: "compliance.retention", file: KAFKA },
+      { severity: "WARN", rule: "release.retention_decrease", file: KAFKA },
+    ]);
     expect(changes).toMatchObject([
       { path: "topics.user_domain.commands.retention_ms", before: "220903200000", after: "86400000" },
     ]);

@@ -57,7 +57,10 @@ describe("PublishConfig", () => {
     expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "DOCUMENTS_REFUSED" });
     expect(refused.message).toContain("the floor of SOX");
     expect(refused.refusal).toMatchObject({
-      findings: [{ severity: FindingSeverity.FAIL, rule: "compliance.retention", file: KAFKA }],
+      findings: [
+        { severity: FindingSeverity.FAIL, rule: "compliance.retention", file: KAFKA },
+        { severity: FindingSeverity.WARN, rule: "release.retention_decrease", file: KAFKA },
+      ],
       changes: [{ path: "topics.user_domain.transactions.retention_ms", after: "86400000" }],
     });
     expect((await hub.releases.getRevision({})).revision?.revision).toBe(1n);
@@ -72,7 +75,10 @@ describe("PublishConfig", () => {
     });
     expect(revision).toBeUndefined();
     expect(changes).toHaveLength(1);
-    expect(findings).toMatchObject([{ severity: FindingSeverity.FAIL }]);
+    expect(findings).toMatchObject([
+      { severity: FindingSeverity.FAIL, rule: "compliance.retention" },
+      { severity: FindingSeverity.WARN, rule: "release.retention_decrease" },
+    ]);
     expect((await hub.releases.getRevision({})).revision?.revision).toBe(1n);
     expect(await hub.audit()).toEqual([]);
   });
