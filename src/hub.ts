@@ -13,6 +13,7 @@ import { RolloutBoard } from "./config/rollout-board.ts";
 import { type RolloutView, SharedRollout } from "./config/shared-rollout.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import { formatFinding } from "./documents/findings.ts";
+import { Health } from "./health/health.ts";
 import { createFront } from "./http/front.ts";
 import { type IdentityGate, openGate } from "./http/identity.ts";
 import { listen, type Tls } from "./http/listener.ts";
@@ -68,6 +69,9 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const metrics = createMetrics();
   observe({ live, watch, metrics, logger, lifecycle });
   if (settings.filesPollIntervalMs > 0) importFiles({ live, desk, settings, logger, lifecycle });
+
+  const health = openHealth(live, settings);
+  lifecycle.defer(() => health.stop());
 
   const gate = await createGate(settings);
   const status = new ServingStatus(SERVICES.map((service) => service.typeName));
@@ -152,6 +156,34 @@ async function openRollout(settings: Settings, lifecycle: Lifecycle): Promise<Ro
   const shared = new SharedRollout(own, bus, randomUUID());
   lifecycle.defer(() => shared.stop());
   return shared;
+}
+
+// Drivers are loaded when something is configured that needs them: most of a hub's start is the loading of files.
+function openHealth(live: LiveConfig, settings: Settings): Health {
+  const { kafkaBrokers, natsUrl, zookeeperConnect, databaseUrl, natsMonitorUrl } = settings;
+  const addresses = {
+    kafka: kafkaBrokers,
+    nats: natsUrl,
+    zookeeper: zookeeperConnect,
+    postgres: databaseUrl,
+  };
+  return new Health(
+    live,
+    { addresses, natsMonitorUrl },
+    {
+      openProbe: async ({ kind }) => ({
+        check: async () => ({
+          verdict: "unknown",
+          reason: `this hub cannot look at ${kind} yet`,
+          facts: {},
+          warnings: [],
+        }),
+        close: async () => {},
+      }),
+      openKafka: async () => (await import("./adapters/kafka/observer.ts")).openKafkaObserver(),
+      openNats: async () => (await import("./adapters/nats/observer.ts")).openNatsObserver(),
+    },
+  );
 }
 
 /** What the log and the snapshots do, for watchers, metrics and the hub's own log. */

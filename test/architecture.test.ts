@@ -77,9 +77,10 @@ const HOUSE: House = {
       packages: ["@bufbuild/*", "yaml", "jsonc-parser"],
     },
     config: CORE,
-    health: CORE,
-    topology: CORE,
-    data: CORE,
+    // What is observed is held against the snapshot, and a plan is made of the same comparison.
+    health: { ...CORE, rooms: [...CORE.rooms, "config"] },
+    topology: { ...CORE, rooms: [...CORE.rooms, "config", "health"] },
+    data: { ...CORE, rooms: [...CORE.rooms, "config"] },
 
     // The faces.
     rpc: {
@@ -100,6 +101,7 @@ const HOUSE: House = {
     "adapters/files": adapter(),
     "adapters/kafka": adapter("kafkajs", "@platformatic/kafka"),
     "adapters/nats": adapter("nats", "@nats-io/*"),
+    "adapters/network": adapter(),
     "adapters/postgres": adapter("pg", "@electric-sql/pglite*"),
     "adapters/zookeeper": adapter("node-zookeeper-client"),
 

@@ -40,6 +40,17 @@ flags of serve; each bears the name of a variable of the environment, HUB_PORT t
   --tls-cert FILE          certificate chain, in PEM; with --tls-key
   --tls-key FILE           private key, in PEM
   --cors-origins LIST      origins of web pages that may call, separated by commas (none)
+  --kafka-brokers LIST     "host:port" of Kafka brokers, separated by commas; else what infrastructure.yaml says
+  --kafka-sasl-mechanism NAME  PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (no authentication)
+  --kafka-sasl-username TEXT   user to be at the brokers
+  --kafka-sasl-password TEXT   its password; better in KAFKA_SASL_PASSWORD, which others of the machine cannot see
+  --kafka-tls BOOL         speak to the brokers over TLS (false)
+  --kafka-tls-ca FILE      certificates of the authorities to trust for it, in PEM
+  --kafka-round-trip-topic TOPIC  topic to send a record to and read it back from with each probe (none)
+  --nats-url URL           the NATS server; else what infrastructure.yaml says
+  --nats-monitor-url URL   base address of its monitoring endpoint
+  --zookeeper-connect LIST "host:port" of ZooKeeper servers, separated by commas
+  --database-url URL       the PostgreSQL server; better in DATABASE_URL when a password is in it
   --log-level LEVEL        trace, debug, info, warn, error or silent (info)
 
 ${EXIT_CODES}`;

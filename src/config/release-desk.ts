@@ -4,7 +4,7 @@ import { type Change, compareDocuments } from "./changes.ts";
 import { type DocumentTexts, isDocument } from "./document-set.ts";
 import type { LiveConfig } from "./live-config.ts";
 import { checkChange, type LiveServices } from "./release-checks.ts";
-import { type RevisionEntry, revisionConflict } from "./revision-log.ts";
+import { type RevisionEntry, type RevisionSummary, revisionConflict } from "./revision-log.ts";
 import { compile } from "./snapshot.ts";
 
 /** A change to publish. */
@@ -108,11 +108,11 @@ export class ReleaseDesk {
     });
   }
 
-  /** Revisions after a point, from oldest to newest, at most so many. Throws LOG_UNAVAILABLE. */
-  async list(after: bigint, max: number): Promise<{ entries: RevisionEntry[]; more: boolean }> {
-    const newest = this.#live.log.head?.revision ?? 0n;
-    const entries: RevisionEntry[] = [];
-    for (let at = after + 1n; at <= newest && entries.length < max; at++) entries.push(await this.get(at));
+  /** Revisions after a point, from oldest to newest, at most so many, without documents. Throws LOG_UNAVAILABLE. */
+  async list(after: bigint, max: number): Promise<{ entries: readonly RevisionSummary[]; more: boolean }> {
+    const { log } = this.#live;
+    const newest = log.head?.revision ?? 0n;
+    const entries = await log.list(after, max);
     return { entries, more: after + BigInt(entries.length) < newest };
   }
 

@@ -27,6 +27,9 @@ export interface RevisionEntry extends RevisionDraft {
   readonly hash: string;
 }
 
+/** An entry without its documents: what lists are made of. */
+export type RevisionSummary = Omit<RevisionEntry, "documents">;
+
 /** Whether the log can be written to and heard, and since when that is so, in milliseconds since 1970. */
 export interface LogStatus {
   readonly reachable: boolean;
@@ -53,6 +56,12 @@ export interface RevisionLog {
 
   /** One entry; undefined when there is none. Throws LOG_UNAVAILABLE. */
   get(revision: bigint): Promise<RevisionEntry | undefined>;
+
+  /**
+   * The entries after a revision, from oldest to newest, at most so many, without reading any document. Also while the
+   * log is out of reach, as far as this hub has heard. Throws LOG_UNAVAILABLE once it is closed.
+   */
+  list(after: bigint, max: number): Promise<readonly RevisionSummary[]>;
 
   /**
    * Calls back for every entry that comes after `head`, whoever wrote it, in order, each once, and at the latest
@@ -95,6 +104,17 @@ export function nextEntry(
     );
   }
   return { ...unsigned, hash: entryHash(unsigned) };
+}
+
+/** What there is to say of an entry beside its documents. */
+export function summaryOf({ documents: _documents, ...summary }: RevisionEntry): RevisionSummary {
+  return summary;
+}
+
+/** At most so many of the items after a revision, of one for every revision from 1. */
+export function pageOf<Item>(all: readonly Item[], after: bigint, max: number): Item[] {
+  const from = after < BigInt(all.length) ? Number(after) : all.length;
+  return all.slice(from, from + max);
 }
 
 /** What to throw when somebody else has written the entry after `expected`. */

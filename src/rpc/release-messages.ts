@@ -13,7 +13,7 @@ import {
 import type { RolloutSummarySchema } from "../../gen/centralhub/config/v1/release_service_pb.ts";
 import { type Change, describeChange } from "../config/changes.ts";
 import type { DocumentsRefused } from "../config/release-desk.ts";
-import type { RevisionEntry } from "../config/revision-log.ts";
+import type { RevisionEntry, RevisionSummary } from "../config/revision-log.ts";
 import type { InstanceState } from "../config/rollout.ts";
 import type { Standing, Tally } from "../config/rollout-board.ts";
 import type { Finding } from "../documents/findings.ts";
@@ -31,17 +31,17 @@ const STATES: Record<InstanceState, RolloutState> = {
   silent: RolloutState.SILENT,
 };
 
-/** A revision for the wire, with its documents only when they were asked for. */
+/** A revision for the wire, without its documents. */
 export function revisionMessage(
-  entry: RevisionEntry,
-  withDocuments = false,
+  summary: RevisionSummary | RevisionEntry,
 ): MessageInitShape<typeof RevisionSchema> {
-  const { time, documents, ...rest } = entry;
-  return {
-    ...rest,
-    createTime: timestampFromMs(time),
-    documents: withDocuments ? Object.fromEntries(documents) : {},
-  };
+  const { time, ...rest } = summary;
+  return { ...rest, createTime: timestampFromMs(time), documents: {} };
+}
+
+/** A revision for the wire, with its documents. */
+export function wholeRevisionMessage(entry: RevisionEntry): MessageInitShape<typeof RevisionSchema> {
+  return { ...revisionMessage(entry), documents: Object.fromEntries(entry.documents) };
 }
 
 export function changeMessage(change: Change): MessageInitShape<typeof ChangeSchema> {

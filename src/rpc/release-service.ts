@@ -13,6 +13,7 @@ import {
   revisionMessage,
   standingMessage,
   tallyMessage,
+  wholeRevisionMessage,
 } from "./release-messages.ts";
 import { untilHubStops } from "./stream-end.ts";
 
@@ -69,12 +70,12 @@ export function releaseService(
       const { entries, more } = await desk.list(after, size);
       const last = entries.at(-1);
       return {
-        revisions: entries.map((entry) => revisionMessage(entry)),
+        revisions: entries.map(revisionMessage),
         nextPageToken: more && last ? writeToken(last.revision) : "",
       };
     },
 
-    getRevision: async ({ revision }) => ({ revision: revisionMessage(await desk.get(revision), true) }),
+    getRevision: async ({ revision }) => ({ revision: wholeRevisionMessage(await desk.get(revision)) }),
 
     diffRevisions: async ({ fromRevision, toRevision }) => {
       const { from, to, changes } = await desk.diff(fromRevision, toRevision);

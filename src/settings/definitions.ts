@@ -117,6 +117,23 @@ export const DEFINITIONS = {
     oneOf("trace", "debug", "info", "warn", "error", "silent"),
   ),
 
+  kafkaBrokers: define("brokers.kafka.address", "KAFKA_BROKERS", "", text()),
+  kafkaSaslMechanism: define(
+    "brokers.kafka.sasl.mechanism",
+    "KAFKA_SASL_MECHANISM",
+    "",
+    oneOf("", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+  ),
+  kafkaSaslUsername: define("brokers.kafka.sasl.username", "KAFKA_SASL_USERNAME", "", text()),
+  kafkaSaslPassword: define("brokers.kafka.sasl.password", "KAFKA_SASL_PASSWORD", "", text()),
+  kafkaTls: define("brokers.kafka.tls", "KAFKA_TLS", false, flag()),
+  kafkaTlsCa: define("brokers.kafka.tls_ca", "KAFKA_TLS_CA", "", text()),
+  kafkaRoundTripTopic: define("brokers.kafka.round_trip_topic", "KAFKA_ROUND_TRIP_TOPIC", "", text()),
+  natsUrl: define("brokers.nats.url", "NATS_URL", "", text()),
+  natsMonitorUrl: define("brokers.nats.monitor_url", "NATS_MONITOR_URL", "", text()),
+  zookeeperConnect: define("brokers.zookeeper.address", "ZOOKEEPER_CONNECT", "", text()),
+  databaseUrl: define("database.url", "DATABASE_URL", "", text()),
+
   auth: define("auth.mode", "HUB_AUTH", "none", oneOf("none", "jwt")),
   authNoneOffLoopback: define("auth.none_off_loopback", "HUB_AUTH_NONE_OFF_LOOPBACK", false, flag()),
   jwtJwks: define("auth.jwt.jwks", "HUB_JWT_JWKS", "", text()),

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openNatsRevisionLog } from "../../src/adapters/nats/revision-log.ts";
-import type { RevisionEntry, RevisionLog } from "../../src/config/revision-log.ts";
+import { type RevisionEntry, type RevisionLog, summaryOf } from "../../src/config/revision-log.ts";
 import { HubError } from "../../src/errors.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
 import { appended, draft, expectChain } from "../support/revision-log-contract.ts";
@@ -79,6 +79,7 @@ describe("a server", () => {
       await expect(log.append(draft(4), 3n)).rejects.toMatchObject({ reason: "LOG_UNAVAILABLE" });
       expect(performance.now() - asked).toBeLessThan(2_000);
       expect(await log.get(1n)).toEqual(entries[0]);
+      expect(await log.list(0n, 10)).toEqual(entries.map(summaryOf));
       await expect(log.get(4n)).rejects.toMatchObject({ reason: "LOG_UNAVAILABLE" });
       expect(log.head).toEqual(entries[2]);
       await sleep(250);

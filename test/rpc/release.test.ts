@@ -1,3 +1,5 @@
+import { truncate } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ChangeKind, FindingSeverity } from "../../gen/centralhub/config/v1/release_pb.ts";
 import { edited, SHIPPED } from "../config/documents.ts";
@@ -197,6 +199,16 @@ describe("the history", () => {
     // Each names the one before it.
     for (const [at, { previousHash }] of all.revisions.entries())
       expect(previousHash).toBe(all.revisions[at - 1]?.hash ?? "");
+  });
+
+  it("is listed without a look at any document", async () => {
+    const { dataDir, releases } = await startReleaseHub();
+    await releases.publishConfig({ documents: WORDS, expectedRevision: 1n });
+    // What the file holds now could not be read back.
+    await truncate(join(dataDir, "revisions.log"), 0);
+    expect(await failure(releases.getRevision({ revision: 1n }))).toMatchObject({ code: "Unavailable" });
+    const { revisions } = await releases.listRevisions({});
+    expect(revisions.map(({ revision }) => revision)).toEqual([1n, 2n]);
   });
 
   it("refuses a page token that it did not give", async () => {

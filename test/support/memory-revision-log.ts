@@ -7,7 +7,9 @@ import {
   type RevisionDraft,
   type RevisionEntry,
   type RevisionLog,
+  type RevisionSummary,
   revisionConflict,
+  summaryOf,
 } from "../../src/config/revision-log.ts";
 import { HubError } from "../../src/errors.ts";
 
@@ -30,6 +32,12 @@ export class MemoryRevisions {
     const log = new MemoryRevisionLog(this, this.#now, () => this.#logs.delete(log));
     this.#logs.add(log);
     return log;
+  }
+
+  list(after: bigint, max: number, newest: bigint): RevisionSummary[] {
+    const last = after + BigInt(max) < newest ? after + BigInt(max) : newest;
+    const lines = this.#lines.slice(Number(after < newest ? after : newest), Number(last));
+    return lines.map((line) => summaryOf(decodeEntry(line)));
   }
 
   read(revision: bigint): RevisionEntry | undefined {
@@ -93,6 +101,11 @@ export class MemoryRevisionLog implements RevisionLog {
   async get(revision: bigint): Promise<RevisionEntry | undefined> {
     this.#expectReach();
     return this.#revisions.read(revision);
+  }
+
+  async list(after: bigint, max: number): Promise<readonly RevisionSummary[]> {
+    if (this.#isClosed) this.#expectReach();
+    return this.#revisions.list(after, max, this.#head?.revision ?? 0n);
   }
 
   onEntry(listener: (entry: RevisionEntry) => void): () => void {

@@ -5,6 +5,7 @@ import {
   type RevisionDraft,
   type RevisionEntry,
   type RevisionLog,
+  summaryOf,
 } from "../../src/config/revision-log.ts";
 
 /** An empty log, and what its medium can do beside holding it. */
@@ -70,6 +71,18 @@ export function revisionLogContract(
       expect(await log.get(1n)).toMatchObject(first);
       expect(await log.get(3n)).toEqual(log.head);
       for (const none of [-1n, 0n, 4n, 2n ** 70n]) expect(await log.get(none)).toBeUndefined();
+    });
+
+    it("lists entries without their documents, by any page", async () => {
+      const { log } = await make();
+      expect(await log.list(0n, 10)).toEqual([]);
+      const all = (await appended(log, 5)).map(summaryOf);
+      expect(all.some((summary) => "documents" in summary)).toBe(false);
+      expect(await log.list(0n, 10)).toEqual(all);
+      expect(await log.list(0n, 2)).toEqual(all.slice(0, 2));
+      expect(await log.list(2n, 2)).toEqual(all.slice(2, 4));
+      expect(await log.list(4n, 2)).toEqual(all.slice(4));
+      for (const none of [5n, 6n, 2n ** 70n]) expect(await log.list(none, 10)).toEqual([]);
     });
 
     it("refuses an entry after any but the newest, and names the newest", async () => {
@@ -189,6 +202,7 @@ export function revisionLogContract(
       const again = await reopen();
       expect(again.head).toEqual(entries[2]);
       for (const entry of entries) expect(await again.get(entry.revision)).toEqual(entry);
+      expect(await again.list(0n, 10)).toEqual(entries.map(summaryOf));
       const [next] = await appended(again, 1);
       expectChain([...entries, next]);
       expect((await (await reopen()).get(4n))?.hash).toBe(next?.hash);
@@ -260,6 +274,7 @@ export function revisionLogContract(
       expect((await appending).revision).toBe(1n);
       await expect(log.append(draft(2), 1n)).rejects.toMatchObject({ reason: "LOG_UNAVAILABLE" });
       await expect(log.get(1n)).rejects.toMatchObject({ reason: "LOG_UNAVAILABLE" });
+      await expect(log.list(0n, 1)).rejects.toMatchObject({ reason: "LOG_UNAVAILABLE" });
       await log.close();
     });
   });

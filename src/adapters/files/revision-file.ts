@@ -5,17 +5,19 @@ import {
   encodeEntry,
   entryHash,
   type RevisionEntry,
+  type RevisionSummary,
+  summaryOf,
 } from "../../config/revision-log.ts";
 import type { FileAccess } from "./durable-file.ts";
 
 /** What reading needs of a file. */
 type Readable = Pick<FileAccess, "read">;
 
-/** Where an entry stands in the file, without its line break. */
+/** Where an entry stands in the file, without its line break, and what it says beside its documents. */
 export interface Place {
   readonly offset: number;
   readonly length: number;
-  readonly hash: string;
+  readonly summary: RevisionSummary;
 }
 
 /** What is wrong with a file that must not be written to as it is. */
@@ -91,7 +93,7 @@ export async function scanRevisionFile(file: Readable, path: string): Promise<Sc
     const isWhole = line.at(-1) === LINE_BREAK;
     const entry = judge(line.subarray(0, -1), head);
     if (isWhole && typeof entry !== "string") {
-      places.push({ offset: end, length: line.length - 1, hash: entry.hash });
+      places.push({ offset: end, length: line.length - 1, summary: summaryOf(entry) });
       head = entry;
       end += line.length;
       continue;
@@ -110,7 +112,8 @@ export async function scanRevisionFile(file: Readable, path: string): Promise<Sc
 export async function readEntryAt(file: Readable, place: Place): Promise<RevisionEntry> {
   const bytes = await readAt(file, place.offset, place.length);
   const entry = decodeEntry(bytes.toString("utf8"));
-  if (entry.hash !== place.hash || entryHash(entry) !== place.hash) {
+  const { hash } = place.summary;
+  if (entry.hash !== hash || entryHash(entry) !== hash) {
     throw new Error(`the entry at byte ${place.offset} is not what it was`);
   }
   return entry;

@@ -7,10 +7,13 @@ import {
   encodeEntry,
   type LogStatus,
   nextEntry,
+  pageOf,
   type RevisionDraft,
   type RevisionEntry,
   type RevisionLog,
+  type RevisionSummary,
   revisionConflict,
+  summaryOf,
 } from "../../config/revision-log.ts";
 import { HubError } from "../../errors.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
@@ -129,6 +132,11 @@ export class FileRevisionLog implements RevisionLog {
     }
   }
 
+  async list(after: bigint, max: number): Promise<readonly RevisionSummary[]> {
+    if (this.#closing !== undefined) throw closed();
+    return pageOf(this.#opened.places, after, max).map(({ summary }) => summary);
+  }
+
   onEntry(listener: (entry: RevisionEntry) => void): () => void {
     return listen(this.#entryListeners, listener);
   }
@@ -155,7 +163,7 @@ export class FileRevisionLog implements RevisionLog {
     const entry = nextEntry(draft, this.#head, randomUUID(), this.#opened.now());
     const line = Buffer.from(`${encodeEntry(entry)}\n`, "utf8");
     const { file, places } = this.#opened;
-    const place = { offset: file.end, length: line.length - 1, hash: entry.hash };
+    const place = { offset: file.end, length: line.length - 1, summary: summaryOf(entry) };
     try {
       await file.append(line);
     } catch (cause) {

@@ -5,9 +5,11 @@ import {
   chainFault,
   type LogStatus,
   nextEntry,
+  pageOf,
   type RevisionDraft,
   type RevisionEntry,
   type RevisionLog,
+  type RevisionSummary,
   revisionConflict,
 } from "../../config/revision-log.ts";
 import { HubError } from "../../errors.ts";
@@ -125,6 +127,11 @@ class NatsRevisionLog implements RevisionLog {
     }
   }
 
+  async list(after: bigint, max: number): Promise<readonly RevisionSummary[]> {
+    if (this.#closing !== undefined) throw unavailable("it is closed");
+    return pageOf(this.#follower.summaries, after, max);
+  }
+
   onEntry(listener: (entry: RevisionEntry) => void): () => void {
     return listen(this.#entryListeners, listener);
   }
@@ -143,7 +150,7 @@ class NatsRevisionLog implements RevisionLog {
   }
 
   get #newest(): bigint {
-    return BigInt(this.#follower.hashes.length);
+    return BigInt(this.#follower.summaries.length);
   }
 
   async #append(draft: RevisionDraft, expected: bigint): Promise<RevisionEntry> {
@@ -188,7 +195,7 @@ class NatsRevisionLog implements RevisionLog {
   }
 
   async #isOwn(entry: RevisionEntry, message: EntryMessage): Promise<boolean> {
-    if (this.#follower.hashes[message.sequence - 1] !== entry.hash) return false;
+    if (this.#follower.summaries[message.sequence - 1]?.hash !== entry.hash) return false;
     try {
       return await this.#stream.holds(message);
     } catch (error) {
@@ -210,11 +217,11 @@ class NatsRevisionLog implements RevisionLog {
   /** What is read again must be what was read first. */
   #expectSame(entry: RevisionEntry, revision: bigint): void {
     const at = Number(revision) - 1;
-    const { hashes } = this.#follower;
-    const previous = { ...entry, revision: revision - 1n, hash: hashes[at - 1] ?? "" };
+    const { summaries } = this.#follower;
+    const previous = { ...entry, revision: revision - 1n, hash: summaries[at - 1]?.hash ?? "" };
     const fault = chainFault(entry, revision > 1n ? previous : undefined);
     if (fault) throw new StreamFault(`message ${revision} of the stream ${fault}`);
-    if (entry.hash !== hashes[at])
+    if (entry.hash !== summaries[at]?.hash)
       throw new StreamFault(`message ${revision} of the stream is not what it was`);
   }
 }

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { chainFault, type LogStatus, type RevisionEntry } from "../../config/revision-log.ts";
+import {
+  chainFault,
+  type LogStatus,
+  type RevisionEntry,
+  type RevisionSummary,
+  summaryOf,
+} from "../../config/revision-log.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { StreamFault } from "./entry-message.ts";
 import { explained, type NatsLink } from "./link.ts";
@@ -29,7 +35,7 @@ export class StreamFollower {
   readonly #logger: Logger;
   readonly #now: () => number;
   readonly #listener: Listener;
-  readonly #hashes: string[] = [];
+  readonly #summaries: RevisionSummary[] = [];
   #head: RevisionEntry | undefined;
   #status: LogStatus;
   #running: Promise<void> = Promise.resolve();
@@ -56,15 +62,15 @@ export class StreamFollower {
     return this.#status;
   }
 
-  /** The hash of every entry up to the head, by its revision less one: what is read again must be the same. */
-  get hashes(): readonly string[] {
-    return this.#hashes;
+  /** Every entry up to the head without its documents, by its revision less one: what is read again must be the same. */
+  get summaries(): readonly RevisionSummary[] {
+    return this.#summaries;
   }
 
   /** Reads what there is, and follows the stream from then on. Throws when it cannot. */
   async start(): Promise<void> {
     this.#stream.onStored((sequence) => {
-      if (sequence > this.#hashes.length) void this.sync();
+      if (sequence > this.#summaries.length) void this.sync();
     });
     this.#link.onUp(() => void this.sync());
     this.#link.onDown(() => {
@@ -94,10 +100,10 @@ export class StreamFollower {
 
   /** Takes an entry that is known to be in the stream after the head, unless it is known already. */
   accept(entry: RevisionEntry): void {
-    if (this.#isStopped || this.#hashes[Number(entry.revision) - 1] === entry.hash) return;
+    if (this.#isStopped || this.#summaries[Number(entry.revision) - 1]?.hash === entry.hash) return;
     const fault = chainFault(entry, this.#head);
-    if (fault) throw new StreamFault(`message ${this.#hashes.length + 1} of the stream ${fault}`);
-    this.#hashes.push(entry.hash);
+    if (fault) throw new StreamFault(`message ${this.#summaries.length + 1} of the stream ${fault}`);
+    this.#summaries.push(summaryOf(entry));
     this.#head = entry;
     this.#listener.entry(entry);
   }
@@ -115,7 +121,7 @@ export class StreamFollower {
   async #catchUp(): Promise<void> {
     // What is appended here meanwhile is no sign that the stream has lost anything.
     const head = this.#head;
-    const known = this.#hashes.length;
+    const known = this.#summaries.length;
     const { last, created } = await this.#end(known);
     if (last < known) {
       throw new StreamFault(

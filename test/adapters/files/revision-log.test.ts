@@ -2,7 +2,7 @@ import { open, readdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { REVISIONS_FILE } from "../../../src/adapters/files/revision-log.ts";
-import { decodeEntry, type LogStatus } from "../../../src/config/revision-log.ts";
+import { decodeEntry, type LogStatus, summaryOf } from "../../../src/config/revision-log.ts";
 import { failingDisk } from "../../support/failing-disk.ts";
 import { MemoryRevisions } from "../../support/memory-revision-log.ts";
 import { appended, draft, expectChain, revisionLogContract } from "../../support/revision-log-contract.ts";
@@ -61,6 +61,15 @@ describe("the file", () => {
     expect(log.recovered).toBeUndefined();
     await log.close();
     expect(await readdir(directory)).toEqual(["revisions.lock", REVISIONS_FILE]);
+  });
+
+  it("is not read for a list, however large the documents are", async () => {
+    const { openFile, failing } = failingDisk();
+    const log = await opened(await temporaryDirectory(), { openFile });
+    const entries = await appended(log, 3);
+    failing.add("read");
+    await expect(log.get(1n)).rejects.toMatchObject({ reason: "LOG_UNAVAILABLE" });
+    expect(await log.list(0n, 2)).toEqual(entries.slice(0, 2).map(summaryOf));
   });
 
   it("is written by the clock it is given", async () => {

@@ -85,7 +85,7 @@ export type InfrastructureComponent = Message<"centralhub.config.v1.Infrastructu
   probeIntervalMs: number;
 
   /**
-   * Time that one probe may take, in milliseconds, from 100 to 60,000. 0: 3,000.
+   * Time that one probe may take, in milliseconds, from 100 to 60,000. 0: 2,000.
    *
    * @generated from field: int32 probe_timeout_ms = 6;
    */

@@ -1,0 +1,63 @@
+import type { LiveConfig } from "../config/live-config.ts";
+import type { KafkaObserver, KafkaQuestion, ObservedKafka } from "./observed-kafka.ts";
+import type { NatsObserver, ObservedNats } from "./observed-nats.ts";
+import type { OpenProbe } from "./probe.ts";
+import { SystemWatch } from "./system-watch.ts";
+import { mainTarget, type Overrides, type Target, targetsOf } from "./targets.ts";
+
+/** The outside world, as far as health looks at it. Each is opened when it is first needed. */
+export interface HealthPorts {
+  readonly openProbe: OpenProbe;
+  openKafka(target: Target): Promise<KafkaObserver>;
+  openNats(target: Target): Promise<NatsObserver>;
+}
+
+/** Everything that is known of how the platform is. Follows the documents: what they add is looked at from then on. */
+export class Health {
+  /** The Kafka cluster that declarations are held against. */
+  readonly kafka: SystemWatch<ObservedKafka>;
+  /** The NATS server or cluster that declarations are held against. */
+  readonly nats: SystemWatch<ObservedNats>;
+  readonly #live: LiveConfig;
+  readonly #overrides: Overrides;
+  readonly #stopFollowing: () => void;
+
+  constructor(live: LiveConfig, overrides: Overrides, ports: HealthPorts) {
+    this.#live = live;
+    this.#overrides = overrides;
+    this.kafka = new SystemWatch(async (target) => {
+      const observer = await ports.openKafka(target);
+      return {
+        observe: (signal) => observer.observe(this.#kafkaQuestion(), signal),
+        close: () => observer.close(),
+      };
+    });
+    this.nats = new SystemWatch((target) => ports.openNats(target));
+    this.#aim();
+    this.#stopFollowing = live.onSnapshot(() => this.#aim());
+  }
+
+  /** Ends all looks and gives everything back. */
+  async stop(): Promise<void> {
+    this.#stopFollowing();
+    await Promise.all([this.kafka.stop(), this.nats.stop()]);
+  }
+
+  #aim(): void {
+    const { infrastructure } = this.#live.manager.snapshot.documents;
+    const targets = targetsOf(infrastructure?.message, this.#overrides);
+    this.kafka.aim(mainTarget(targets, "kafka"));
+    this.nats.aim(mainTarget(targets, "nats"));
+  }
+
+  // What any version declares: one look serves the answers for all of them.
+  #kafkaQuestion(): KafkaQuestion {
+    const names = new Set<string>();
+    for (const { kafka } of this.#live.manager.snapshot.documents.versions.values()) {
+      for (const { topics } of Object.values(kafka?.message.topics ?? {})) {
+        for (const { name } of Object.values(topics)) names.add(name);
+      }
+    }
+    return { topics: [...names], isGroupWanted: () => true };
+  }
+}
