@@ -199,7 +199,7 @@ describe("a publish that is refused", () => {
         edited([
           [KAFKA, TRADES, topicPart("user.trades", 4, "86400000", "delete")],
           [NATS, '"max_age": 3600000', '"max_age": 60000'],
-          ["compliance.yaml", "topics: [user.transactions]", "topics: []"],
+          ["compliance.yaml", "topics: [user.transactions]", "topics: [user.auth]"],
         ]),
       ),
       ["phase1/messaging/nats.json"],
