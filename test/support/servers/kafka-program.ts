@@ -3,8 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { ToolMissing } from "../fetched.ts";
-import { program } from "../toolchains.ts";
+import { javaFlags, javaProgram } from "./java.ts";
 import { mavenJars } from "./maven.ts";
 
 const run = promisify(execFile);
@@ -24,7 +23,6 @@ export interface KafkaProgram {
 
 /** Of each line the newest that Maven Central serves with all that it needs. */
 const VERSIONS: Readonly<Record<KafkaLine, string>> = { "4": "4.3.1", "3.9": "3.9.2" };
-const JAVA_MAJOR = 17;
 
 const CLASSES = {
   acls: { "4": "org.apache.kafka.tools.AclCommand", "3.9": "kafka.admin.AclCommand" },
@@ -113,23 +111,7 @@ export function clientProperties(user: string, password: string): string {
 async function find(line: KafkaLine): Promise<KafkaProgram> {
   const java = await javaProgram();
   const { directory, version } = (await installedJars(line)) ?? (await fetchedJars(line));
-  const flags = [
-    ...["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"],
-    ...["-XX:-UsePerfData", "-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"],
-    ...["-cp", join(directory, "*")],
-  ];
-  return { version, java, flags };
-}
-
-async function javaProgram(): Promise<string> {
-  const { JAVA_HOME } = process.env;
-  const java = JAVA_HOME ? join(JAVA_HOME, "bin/java") : await program("java");
-  const { stderr } = await run(java, ["-version"], { timeout: 10_000 });
-  const major = Number(/version "(\d+)/.exec(stderr)?.[1]);
-  if (major >= JAVA_MAJOR) return java;
-  throw new ToolMissing(
-    `${java} is Java ${major}; Kafka needs ${JAVA_MAJOR} or later: set JAVA_HOME, or JAVA to such a program`,
-  );
+  return { version, java, flags: javaFlags(directory) };
 }
 
 interface Jars {
