@@ -2,6 +2,7 @@
 export type Reason =
   | "INVALID_REQUEST"
   | "INVALID_SUBJECT"
+  | "REQUEST_TOO_LARGE"
   | "UNKNOWN_DOMAIN"
   | "UNKNOWN_SYSTEM"
   | "UNKNOWN_VERSION"
@@ -48,6 +49,16 @@ export class HubError extends Error {
     this.reason = reason;
     this.metadata = options.metadata ?? {};
   }
+}
+
+/** What to throw for a request, or a body once it is decompressed, of more bytes than the hub reads. */
+export function requestTooLarge(maxBytes: number): HubError {
+  const message =
+    `the request is larger than the ${maxBytes} bytes of limits.read_max_bytes: send less at a time, or raise the limit ` +
+    "in hub.yaml; documents that are larger also come in through the hub's configuration directory";
+  return new HubError("REQUEST_TOO_LARGE", message, {
+    metadata: { setting: "limits.read_max_bytes", limit: String(maxBytes) },
+  });
 }
 
 /** A name that is not among the known ones: the message names those, at most 20 of them. */

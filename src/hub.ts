@@ -86,6 +86,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     live,
     ready: () => status.get("") === "SERVING",
     extraHeaders: () => staleness(live),
+    readMaxBytes: settings.readMaxBytes,
     metricsNeed: settings.publicMetrics ? "public" : { scope: "health:read" },
   });
   const rpc = createRpcHandler({

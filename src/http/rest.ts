@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ConfigManager } from "../config/config-manager.ts";
 import type { LiveConfig } from "../config/live-config.ts";
-import { HubError, type Reason, unknownName } from "../errors.ts";
+import { HubError, type Reason, requestTooLarge, unknownName } from "../errors.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { admit, type IdentityGate, type Need } from "./identity.ts";
@@ -22,12 +22,15 @@ export interface RestOptions {
   readonly extraHeaders: () => Readonly<Record<string, string>>;
   /** What /metrics needs. */
   readonly metricsNeed: Need;
+  /** Bytes of a body that nothing is made of. */
+  readonly readMaxBytes: number;
 }
 
 /** The one table from what is wrong to the HTTP status of a REST answer. */
 const STATUS_OF: Readonly<Record<Reason, number>> = {
   INVALID_REQUEST: 400,
   INVALID_SUBJECT: 400,
+  REQUEST_TOO_LARGE: 413,
   UNKNOWN_DOMAIN: 404,
   UNKNOWN_SYSTEM: 404,
   UNKNOWN_VERSION: 404,
@@ -99,6 +102,9 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
       throw new HubError("METHOD_NOT_ALLOWED", `${request.method} is not possible here; use GET`);
     }
     await admit(gate, route.need, header(request, "authorization"));
+    // No route reads a body, and one that is too large to be skipped in passing is a mistake to hear of.
+    if (Number(header(request, "content-length")) > options.readMaxBytes)
+      throw requestTooLarge(options.readMaxBytes);
     const content = await route.answer(queryOf(request, route.parameters));
     if ("text" in content)
       return { status: content.status ?? 200, contentType: content.contentType, body: content.text };

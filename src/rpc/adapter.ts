@@ -6,7 +6,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import { HubError } from "../errors.ts";
+import { HubError, requestTooLarge } from "../errors.ts";
 import type { Handler } from "../http/listener.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
@@ -36,10 +36,11 @@ export function createAdapter(router: ConnectRouter, fallback: Handler, logger: 
 }
 
 const BINARY = /^application\/(proto|connect\+proto|grpc(-web)?(\+proto)?)$/;
+const ENVELOPED = /^application\/(grpc|connect\+)/;
 const ENVELOPE_BYTES = 5;
 
 /**
- * Refuses a request that is not what its type says. Connect calls malformed JSON INVALID_ARGUMENT and malformed
+ * Refuses a request that is larger than the hub reads, or is not what its type says. Connect calls malformed JSON INVALID_ARGUMENT and malformed
  * protobuf INTERNAL, as if the hub were at fault. Compressed and streamed requests are left to Connect.
  */
 export async function checkBinaryBody(context: HandlerContext, maxBytes: number): Promise<void> {
@@ -50,11 +51,15 @@ export async function checkBinaryBody(context: HandlerContext, maxBytes: number)
   if (!body || streams) return;
   // Also of a request that is not looked into: what Connect spends on a body grows with the square of its pieces,
   // and a client chooses how small they are.
-  const bytes = await body.peek(maxBytes + ENVELOPE_BYTES);
+  const overhead = ENVELOPED.test(contentType) ? ENVELOPE_BYTES : 0;
+  const declared = Number(requestHeader.get("content-length") ?? 0);
+  const bytes = declared > maxBytes + overhead ? undefined : await body.peek(maxBytes + overhead);
+  const announced = overhead > 0 && bytes && bytes.length >= overhead ? bytes.readUInt32BE(1) : 0;
+  if (bytes === undefined || announced > maxBytes) throw requestTooLarge(maxBytes);
   if (!BINARY.test(contentType)) return;
   const encodings = ["content-encoding", "grpc-encoding", "connect-content-encoding"];
   if (encodings.some((name) => (requestHeader.get(name) ?? "identity") !== "identity")) return;
-  const message = bytes && (contentType === "application/proto" ? bytes : onlyMessage(bytes));
+  const message = contentType === "application/proto" ? bytes : onlyMessage(bytes);
   if (!message) return;
   try {
     fromBinary(method.input, message);

@@ -10,6 +10,7 @@ import { refusalMessage } from "./release-messages.ts";
 export const CODE_OF: Readonly<Record<Reason, Code>> = {
   INVALID_REQUEST: Code.InvalidArgument,
   INVALID_SUBJECT: Code.InvalidArgument,
+  REQUEST_TOO_LARGE: Code.ResourceExhausted,
   UNKNOWN_DOMAIN: Code.NotFound,
   UNKNOWN_SYSTEM: Code.NotFound,
   UNKNOWN_VERSION: Code.NotFound,

@@ -6,7 +6,6 @@ import {
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
-import { compressionGzip } from "@connectrpc/connect-node";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
@@ -29,6 +28,7 @@ import { callerKey, requestIdKey } from "./call-context.ts";
 import { configService } from "./config-service.ts";
 import { codeName, toConnectError } from "./error-mapping.ts";
 import { grpcHealthService } from "./grpc-health-service.ts";
+import { gzip } from "./gzip.ts";
 import { deadlineInterceptor } from "./interceptors/deadline.ts";
 import { errorInterceptor } from "./interceptors/errors.ts";
 import { telemetryInterceptor } from "./interceptors/telemetry.ts";
@@ -105,7 +105,7 @@ export function createRpcHandler(options: RpcOptions): Handler {
     readMaxBytes: options.readMaxBytes,
     writeMaxBytes: options.writeMaxBytes,
     // Brotli at its default quality costs more time than it saves.
-    acceptCompression: [compressionGzip],
+    acceptCompression: [gzip],
     compressMinBytes: 4096,
     jsonOptions: { alwaysEmitImplicit: true, ignoreUnknownFields: false },
     shutdownSignal: options.shutdown,
