@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { openAuditLog } from "./adapters/files/audit-log.ts";
 import { readDocumentDirectory, watchDocumentDirectory } from "./adapters/files/document-directory.ts";
 import { openFileRevisionLog } from "./adapters/files/revision-log.ts";
+import { brokerOverrides, brokerPorts } from "./brokers.ts";
 import { FileImport } from "./config/file-import.ts";
 import { LiveConfig } from "./config/live-config.ts";
 import { ReleaseDesk } from "./config/release-desk.ts";
@@ -70,7 +71,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   observe({ live, watch, metrics, logger, lifecycle });
   if (settings.filesPollIntervalMs > 0) importFiles({ live, desk, settings, logger, lifecycle });
 
-  const health = openHealth(live, settings);
+  const health = new Health(live, brokerOverrides(settings), brokerPorts(settings));
   lifecycle.defer(() => health.stop());
 
   const gate = await createGate(settings);
@@ -157,34 +158,6 @@ async function openRollout(settings: Settings, lifecycle: Lifecycle): Promise<Ro
   const shared = new SharedRollout(own, bus, randomUUID());
   lifecycle.defer(() => shared.stop());
   return shared;
-}
-
-// Drivers are loaded when something is configured that needs them: most of a hub's start is the loading of files.
-function openHealth(live: LiveConfig, settings: Settings): Health {
-  const { kafkaBrokers, natsUrl, zookeeperConnect, databaseUrl, natsMonitorUrl } = settings;
-  const addresses = {
-    kafka: kafkaBrokers,
-    nats: natsUrl,
-    zookeeper: zookeeperConnect,
-    postgres: databaseUrl,
-  };
-  return new Health(
-    live,
-    { addresses, natsMonitorUrl },
-    {
-      openProbe: async ({ kind }) => ({
-        check: async () => ({
-          verdict: "unknown",
-          reason: `this hub cannot look at ${kind} yet`,
-          facts: {},
-          warnings: [],
-        }),
-        close: async () => {},
-      }),
-      openKafka: async () => (await import("./adapters/kafka/observer.ts")).openKafkaObserver(),
-      openNats: async () => (await import("./adapters/nats/observer.ts")).openNatsObserver(),
-    },
-  );
 }
 
 /** What the log and the snapshots do, for watchers, metrics and the hub's own log. */

@@ -48,11 +48,17 @@ const HOUSE: House = {
     "hub.ts": {
       rooms: [
         ...["settings", "documents", "config", "health", "topology", "data", "rpc", "http", "adapters/*"],
-        ...["telemetry", "client", "console", "lifecycle.ts", "errors.ts"],
+        ...["telemetry", "client", "console", "lifecycle.ts", "brokers.ts", "errors.ts"],
       ],
       gen: "all",
       builtins: "any",
       packages: "any",
+    },
+    "brokers.ts": {
+      rooms: ["settings", "health", "adapters/*", "errors.ts"],
+      gen: "none",
+      builtins: "pure",
+      packages: [],
     },
     "lifecycle.ts": { rooms: [], gen: "none", builtins: "pure", packages: [] },
     "errors.ts": { rooms: [], gen: "none", builtins: "pure", packages: [] },

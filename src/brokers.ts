@@ -1,0 +1,44 @@
+import type { HealthPorts } from "./health/health.ts";
+import type { Probe } from "./health/probe.ts";
+import type { Overrides, Target } from "./health/targets.ts";
+import type { Settings } from "./settings/settings.ts";
+
+// Drivers are loaded when something is configured that needs them: most of a hub's start is the loading of files.
+
+/** What the settings say of where things are. */
+export function brokerOverrides(settings: Settings): Overrides {
+  const { kafkaBrokers, natsUrl, zookeeperConnect, databaseUrl, natsMonitorUrl } = settings;
+  const addresses = {
+    kafka: kafkaBrokers,
+    nats: natsUrl,
+    zookeeper: zookeeperConnect,
+    postgres: databaseUrl,
+  };
+  return { addresses, natsMonitorUrl };
+}
+
+/** Opens what looks at the outside world. */
+export function brokerPorts(settings: Settings): HealthPorts {
+  return {
+    openProbe: (target) => openProbe(target),
+    openKafka: async ({ address }) => {
+      const { openKafkaObserver } = await import("./adapters/kafka/observer.ts");
+      const { kafkaAccess } = await import("./adapters/kafka/connect.ts");
+      return await openKafkaObserver(await kafkaAccess(address, settings));
+    },
+    openNats: async ({ address }) =>
+      await (await import("./adapters/nats/observer.ts")).openNatsObserver(address),
+  };
+}
+
+async function openProbe({ kind }: Target): Promise<Probe> {
+  return {
+    check: async () => ({
+      verdict: "unknown",
+      reason: `this hub cannot look at ${kind} yet`,
+      facts: {},
+      warnings: [],
+    }),
+    close: async () => {},
+  };
+}
