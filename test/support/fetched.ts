@@ -1,5 +1,5 @@
 // What tests fetch goes into .tools/ (not committed), each under its name and version, once for all workers and runs.
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -29,6 +29,8 @@ export async function fetched(
     const target = await mkdtemp(join(TOOLS, `${name}.part-`));
     try {
       await twice(() => fill(target));
+      // A server that refuses to run as root runs as another user.
+      await chmod(target, 0o755);
       // Should two have taken over one dead worker's lock, the first to be ready wins.
       await rename(target, directory).catch(async (error: unknown) => {
         if (!(await exists(directory))) throw error;

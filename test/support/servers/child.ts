@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 
-/** A server's process. It never outlives this one, however this one ends. */
+/** A server's process with the processes that it started itself. None of them outlives this one, however it ends. */
 export interface Child {
   readonly pid: number;
   /** The end of what it has printed. */
   output(): string;
   isRunning(): boolean;
-  /** Ends it at once, and waits until it is gone. */
+  /** Ends them at once, and waits until they are gone. */
   kill(): Promise<void>;
   /** Holds it still, as a machine does that hangs. */
   pause(): void;
@@ -47,7 +48,14 @@ export function startChild(
   });
   const { pid = 0 } = child;
   const watchdog = pid > 0 ? watch(pid, temporary) : undefined;
-  const killNow = (): void => void child.kill("SIGKILL");
+  // The first one is held still before, lest it start more of them.
+  const signal = (name: NodeJS.Signals): void => {
+    if (pid === 0 || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGSTOP");
+    for (const each of childrenOf(pid)) send(each, name);
+    child.kill(name);
+  };
+  const killNow = (): void => signal("SIGKILL");
   process.once("exit", killNow);
   void ended.then(() => {
     process.off("exit", killNow);
@@ -61,8 +69,8 @@ export function startChild(
       killNow();
       return ended;
     },
-    pause: () => void child.kill("SIGSTOP"),
-    resume: () => void child.kill("SIGCONT"),
+    pause: () => signal("SIGSTOP"),
+    resume: () => signal("SIGCONT"),
   };
 }
 
@@ -99,9 +107,27 @@ export async function until(
   throw new Error(`${what}: not within ${timeoutMs} ms\n${state()}`);
 }
 
+// Empty where the system does not tell.
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
 function watch(pid: number, temporary = ""): ChildProcess {
-  // The second look is for a program that writes until it is gone, and for children that see their parent's end.
-  const last = `read -r _; kill -9 ${pid}; [ -z "$1" ] || { rm -rf "$1"; sleep 1; rm -rf "$1"; }`;
+  // The second look at the directory is for what was written while they ended.
+  const last = `read -r _; kill -STOP ${pid}; kill -9 $(cat /proc/${pid}/task/${pid}/children) ${pid}
+    [ -z "$1" ] || { rm -rf "$1"; sleep 1; rm -rf "$1"; }`;
   const watchdog = spawn("/bin/sh", ["-c", last, "watchdog", temporary], {
     stdio: ["pipe", "ignore", "ignore"],
     // A group of its own: what ends this process's group must leave it time to act.
