@@ -105,15 +105,18 @@ export class ConfigWatch {
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchMessagingConfigResponse> {
     const systems = knownSystems(request.systems);
     const { service, instance, version } = request;
-    // What is refused takes no place among the instances.
-    this.#view(request, systems);
     const bell = new Bell(this.#wakes, signal);
-    const leave =
-      service && instance ? this.#rollout.connect(service, instance, { systems, version }) : () => {};
+    let leave = (): void => {};
+    const onAbort = (): void => leave();
     // Also when the reader stalls for ever and the generator is never resumed.
-    signal.addEventListener("abort", leave, { once: true });
+    signal.addEventListener("abort", onAbort, { once: true });
     try {
-      let sent = await this.#resumed(request, systems, bell);
+      // Before names are judged: a service or a version may have come with the revision that this hub lacks.
+      await this.#catchUp(request, bell);
+      // What is refused takes no place among the instances.
+      this.#view(request, systems);
+      if (service && instance) leave = this.#rollout.connect(service, instance, { systems, version });
+      let sent = await this.#resumed(request, systems);
       for (let first = true, due = 0; !signal.aborted; first = false) {
         const view = this.#view(request, systems);
         // Who starts from nothing needs something to start with, also what it has refused before.
@@ -131,18 +134,14 @@ export class ConfigWatch {
       }
     } finally {
       bell.close();
-      signal.removeEventListener("abort", leave);
+      signal.removeEventListener("abort", onAbort);
       leave();
     }
   }
 
-  // The nonce of what the client has already; undefined when it needs a snapshot.
-  async #resumed(
-    { resume, ...request }: WatchRequest,
-    systems: readonly System[],
-    bell: Bell,
-  ): Promise<string | undefined> {
-    if (!resume) return undefined;
+  // Waits for the revision that the client resumes from.
+  async #catchUp({ resume }: WatchRequest, bell: Bell): Promise<void> {
+    if (!resume) return;
     const { epoch } = this.#window.newest;
     if (resume.epoch !== epoch) {
       throw gone(`epoch "${resume.epoch}" is not this history's "${epoch}"`);
@@ -159,6 +158,14 @@ export class ConfigWatch {
       }
       await bell.wait(left);
     }
+  }
+
+  // The nonce of what the client has already; undefined when it needs a snapshot.
+  async #resumed(
+    { resume, ...request }: WatchRequest,
+    systems: readonly System[],
+  ): Promise<string | undefined> {
+    if (!resume) return undefined;
     if (resume.revision < this.#window.oldest) {
       throw gone(
         `revision ${resume.revision} is older than ${this.#window.oldest}, the oldest that can be resumed from`,

@@ -78,6 +78,40 @@ describe("a client that watches", () => {
     for (const one of [client, moved, late]) one.leave();
   });
 
+  it("of a service or a version that its hub has not heard of yet waits for it, and for no longer", async () => {
+    const services = (...names: string[]) =>
+      new Map([
+        ["infrastructure.yaml", `services: {${names.map((name) => `${name}: {description: x}`).join(", ")}}`],
+      ]);
+    const revisions = new MemoryRevisions();
+    const [ahead, behind] = [await startCore(revisions), await startCore(revisions)];
+    await publish(ahead, services("sa"));
+    behind.log.setUnreachable("the network is cut");
+    const added = new Map([["phase3/messaging/kafka.json", textOf("phase2 kafka", "three")]]);
+    await publish(ahead, new Map([...services("sa", "sb"), ...added]));
+    const who = [{ service: "sb", instance: "i0" }, { version: "phase3" }];
+    const known = who.map((one) => new Following(ahead, one));
+    await settle();
+    const moved = who.map((one, at) => new Following(behind, { ...one, resume: known[at]?.resume }));
+    await settle();
+    expect(moved.map(({ ended }) => ended)).toEqual([undefined, undefined]);
+    expect(behind.rollout.instances()).toEqual([]);
+    behind.log.setUnreachable("");
+    await settle();
+    expect(moved.map(({ seen }) => seen)).toEqual([["bookmark"], ["bookmark"]]);
+    behind.log.setUnreachable("again");
+    await publish(ahead, services("sa", "sc"));
+    const resume = { epoch: ahead.log.head?.epoch ?? "", revision: 4n };
+    const late = new Following(behind, { service: "sc", resume });
+    await pass(LIMITS.catchUpMs + 1);
+    expect(late.ended).toMatchObject({ reason: "LOG_UNAVAILABLE" });
+    // Without a resume point there is nothing to wait for.
+    const unknown = new Following(behind, { service: "sc" });
+    await settle();
+    expect(unknown.ended).toMatchObject({ reason: "UNKNOWN_SERVICE" });
+    for (const one of [...known, ...moved]) one.leave();
+  });
+
   it("that resumes over a restart is not sent what it has, also when the history cannot be read", async () => {
     const revisions = new MemoryRevisions();
     const before = await startCore(revisions);
