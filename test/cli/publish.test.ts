@@ -98,16 +98,19 @@ describe("publish, refused", () => {
     expect(out).toContain("retention_ms changed from 220903200000 to 1000\n");
     expect(out).toContain(FAIL);
     expect(out).toContain(" Remedy: ");
-    expect(err).toBe("central-hub: not published: 1 FAIL, 0 WARN (FAILED_PRECONDITION)\n");
+    expect(err).toBe("central-hub: not published: 1 FAIL, 1 WARN (FAILED_PRECONDITION)\n");
     const json = await runCli([...args, "--output", "json"]);
     expect(json.code).toBe(1);
     expect(JSON.parse(json.out)).toMatchObject({
       revision: null,
-      findings: [{ severity: "FAIL", rule: "compliance.retention" }],
+      findings: [
+        { severity: "FAIL", rule: "compliance.retention" },
+        { severity: "WARN", rule: "release.retention_decrease" },
+      ],
     });
     const dry = await runCli([...args, "--dry-run"]);
     expect({ code: dry.code, out: dry.out }).toEqual({ code: 1, out });
-    expect(dry.err).toBe("central-hub: dry run: this would not be published: 1 FAIL, 0 WARN\n");
+    expect(dry.err).toBe("central-hub: dry run: this would not be published: 1 FAIL, 1 WARN\n");
     expect((await runCli(["history", "--url", url])).out).not.toMatch(/^2 /m);
   });
 
