@@ -1,7 +1,10 @@
+import { openApplyLock } from "./adapters/files/apply-lock.ts";
+import { openOwnershipFile } from "./adapters/files/ownership-file.ts";
 import type { HealthPorts } from "./health/health.ts";
 import type { Probe } from "./health/probe.ts";
 import type { Overrides, Target } from "./health/targets.ts";
 import type { Settings } from "./settings/settings.ts";
+import type { TopologyPorts } from "./topology/ports.ts";
 
 // Drivers are loaded when something is configured that needs them: most of a hub's start is the loading of files.
 
@@ -40,5 +43,22 @@ async function openProbe({ kind }: Target): Promise<Probe> {
       warnings: [],
     }),
     close: async () => {},
+  };
+}
+
+/** What plans are carried out through. */
+export function topologyPorts(settings: Settings): TopologyPorts {
+  return {
+    openKafka: async ({ address }) => {
+      const [{ kafkaAccess }, { openKafkaTopology }] = await Promise.all([
+        import("./adapters/kafka/connect.ts"),
+        import("./adapters/kafka/topology-writer.ts"),
+      ]);
+      return await openKafkaTopology(await kafkaAccess(address, settings));
+    },
+    openNats: async ({ address }) =>
+      await (await import("./adapters/nats/topology-writer.ts")).openNatsTopology(address),
+    lock: openApplyLock(),
+    ownership: openOwnershipFile(settings.dataDir),
   };
 }

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { openAuditLog } from "./adapters/files/audit-log.ts";
 import { readDocumentDirectory, watchDocumentDirectory } from "./adapters/files/document-directory.ts";
 import { openFileRevisionLog } from "./adapters/files/revision-log.ts";
-import { brokerOverrides, brokerPorts } from "./brokers.ts";
+import { brokerOverrides, brokerPorts, topologyPorts } from "./brokers.ts";
 import { FileImport } from "./config/file-import.ts";
 import { LiveConfig } from "./config/live-config.ts";
 import { ReleaseDesk } from "./config/release-desk.ts";
@@ -17,8 +17,9 @@ import { formatFinding } from "./documents/findings.ts";
 import { Health } from "./health/health.ts";
 import { createFront } from "./http/front.ts";
 import { type IdentityGate, openGate } from "./http/identity.ts";
-import { listen, type Tls } from "./http/listener.ts";
+import { listen } from "./http/listener.ts";
 import { createRestHandler } from "./http/rest.ts";
+import { readTls } from "./http/tls.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { createRpcHandler, hubRoutes, SERVICES } from "./rpc/routes.ts";
 import { needOf } from "./rpc/scopes.ts";
@@ -26,6 +27,7 @@ import { ServingStatus } from "./rpc/serving-status.ts";
 import type { Settings } from "./settings/settings.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import { Topology } from "./topology/topology.ts";
 
 /** A running hub. */
 export interface Hub {
@@ -73,6 +75,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
 
   const health = new Health(live, brokerOverrides(settings), brokerPorts(settings));
   lifecycle.defer(() => health.stop());
+  const topology = new Topology({ live, health, board, ports: topologyPorts(settings) });
 
   const gate = await createGate(settings);
   const status = new ServingStatus(SERVICES.map((service) => service.typeName));
@@ -97,6 +100,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       rollout,
       desk,
       board,
+      topology,
       audit,
       status,
       reflection: settings.reflection,
@@ -247,13 +251,4 @@ async function createGate(settings: Settings): Promise<IdentityGate> {
     ? { url: new URL(settings.jwtJwks) }
     : { set: JSON.parse(await readFile(settings.jwtJwks, "utf8")) };
   return createJwtGate(keys, rules);
-}
-
-async function readTls(settings: Settings): Promise<Tls | undefined> {
-  if (!settings.tlsCert) return undefined;
-  const [cert, key] = await Promise.all([
-    readFile(settings.tlsCert, "utf8"),
-    readFile(settings.tlsKey, "utf8"),
-  ]);
-  return { cert, key };
 }

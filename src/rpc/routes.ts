@@ -9,6 +9,7 @@ import {
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
+import { TopologyService } from "../../gen/centralhub/topology/v1/topology_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -23,6 +24,7 @@ import type { Handler } from "../http/listener.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Topology } from "../topology/topology.ts";
 import { checkBinaryBody, createAdapter } from "./adapter.ts";
 import { callerKey, requestIdKey } from "./call-context.ts";
 import { configService } from "./config-service.ts";
@@ -35,9 +37,10 @@ import { telemetryInterceptor } from "./interceptors/telemetry.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { releaseService } from "./release-service.ts";
 import type { ServingStatus } from "./serving-status.ts";
+import { topologyService } from "./topology-service.ts";
 
 /** The hub's own services: what reflection lists and health speaks for. */
-export const SERVICES: readonly DescService[] = [ConfigService, ReleaseService];
+export const SERVICES: readonly DescService[] = [ConfigService, ReleaseService, TopologyService];
 const STANDARD: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
 
 /** What the services answer from. */
@@ -47,6 +50,7 @@ export interface Answers {
   readonly rollout: RolloutView;
   readonly desk: ReleaseDesk;
   readonly board: RolloutBoard;
+  readonly topology: Topology;
   readonly audit: AuditLog;
   readonly status: ServingStatus;
   readonly reflection: boolean;
@@ -54,10 +58,11 @@ export interface Answers {
 
 /** Registers every service. */
 export function hubRoutes(answers: Answers): (router: ConnectRouter) => void {
-  const { config, watch, rollout, desk, board, audit, status, reflection } = answers;
+  const { config, watch, rollout, desk, board, topology, audit, status, reflection } = answers;
   return (router) => {
     router.service(ConfigService, configService(config, watch, rollout));
     router.service(ReleaseService, releaseService(desk, board, audit));
+    router.service(TopologyService, topologyService(topology));
     router.service(Health, grpcHealthService(status));
     if (!reflection) return;
     const implementation = reflectionService([...SERVICES, ...STANDARD]);
