@@ -31,6 +31,7 @@ export default defineConfig({
           include: SLOW,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          globalSetup: ["test/support/servers/run.ts"],
           sequence: { groupOrder: 1 },
         },
       },

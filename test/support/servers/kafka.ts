@@ -120,9 +120,9 @@ class OwnCluster implements KafkaServer {
     const { sasl, properties = {} } = this.#options;
     await Promise.all(
       this.brokers.map(async (broker) => {
-        const home = join(this.#directory, String(broker.nodeId));
-        const text = serverProperties(broker.node, this.#nodes, join(home, "data"), sasl, properties);
-        await broker.format(home, this.clusterId, text);
+        const data = join(this.#directory, String(broker.nodeId), "data");
+        const text = serverProperties(broker.node, this.#nodes, data, sasl, properties);
+        await broker.format(this.#directory, this.clusterId, text);
       }),
     );
     await this.restart();
@@ -167,7 +167,7 @@ class OwnBroker implements KafkaBroker {
   readonly address: string;
   readonly node: KafkaNode;
   readonly #program: KafkaProgram;
-  #home = "";
+  #cluster = "";
   #child: Child | undefined;
 
   constructor(program: KafkaProgram, node: KafkaNode) {
@@ -177,10 +177,11 @@ class OwnBroker implements KafkaBroker {
     this.#program = program;
   }
 
-  async format(home: string, clusterId: string, properties: string): Promise<void> {
-    this.#home = home;
-    await mkdir(join(home, "tmp"), { recursive: true });
-    const file = join(home, "server.properties");
+  /** Makes its directory in that of the cluster. */
+  async format(cluster: string, clusterId: string, properties: string): Promise<void> {
+    this.#cluster = cluster;
+    await mkdir(join(this.#home, "tmp"), { recursive: true });
+    const file = join(this.#home, "server.properties");
     await writeFile(file, properties);
     const args = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", file];
     await run(this.#program.java, [...this.#flags(), ...args], { timeout: FORMAT_MS, killSignal: "SIGKILL" });
@@ -190,7 +191,7 @@ class OwnBroker implements KafkaBroker {
   async start(expected: number): Promise<void> {
     const { java } = this.#program;
     const args = [...this.#flags(), "kafka.Kafka", join(this.#home, "server.properties")];
-    const child = startChild(java, args, this.#home, { temporary: this.#home });
+    const child = startChild(java, args, this.#home, { temporary: this.#cluster });
     this.#child = child;
     const isUp = async (): Promise<boolean> => {
       if (!child.isRunning()) return true;
@@ -216,6 +217,10 @@ class OwnBroker implements KafkaBroker {
   async restart(): Promise<void> {
     await this.kill();
     await this.start(1);
+  }
+
+  get #home(): string {
+    return join(this.#cluster, String(this.nodeId));
   }
 
   // What Java unpacks goes where it is thrown away with the rest.

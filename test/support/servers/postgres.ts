@@ -187,7 +187,8 @@ async function unprivileged(): Promise<Identity> {
   );
 }
 
-async function createDatabase(server: string): Promise<Database> {
+/** Makes an empty database on the server of that URL, which is that of another database there. */
+export async function createDatabase(server: string): Promise<Database> {
   const name = `test_${randomBytes(8).toString("hex")}`;
   await query(server, `CREATE DATABASE ${name}`);
   const url = new URL(server);
