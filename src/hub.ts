@@ -14,7 +14,10 @@ import { RolloutBoard } from "./config/rollout-board.ts";
 import { type RolloutView, SharedRollout } from "./config/shared-rollout.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import { formatFinding } from "./documents/findings.ts";
+import { blankSources } from "./health/blank.ts";
 import { Health } from "./health/health.ts";
+import { HealthBoard } from "./health/health-board.ts";
+import { countHealth } from "./health/health-metrics.ts";
 import { createFront } from "./http/front.ts";
 import { type IdentityGate, openGate } from "./http/identity.ts";
 import { listen } from "./http/listener.ts";
@@ -76,14 +79,23 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const health = new Health(live, brokerOverrides(settings), brokerPorts(settings));
   lifecycle.defer(() => health.stop());
   const topology = new Topology({ live, health, board, ports: topologyPorts(settings) });
+  const sources = blankSources(config);
+  const healthBoard = new HealthBoard(sources, settings.bookmarkIntervalMs);
+  lifecycle.defer(() => healthBoard.stop());
+  countHealth(healthBoard, metrics);
 
   const gate = await createGate(settings);
-  const status = new ServingStatus(SERVICES.map((service) => service.typeName));
+  const status = new ServingStatus(
+    SERVICES.map((service) => service.typeName),
+    sources.infrastructure,
+  );
+  lifecycle.defer(() => status.stop());
   const shutdown = new AbortController();
   const open = { health: settings.publicHealth, reflection: settings.publicReflection };
 
   const rest = createRestHandler({
     config,
+    health: healthBoard,
     gate,
     logger,
     metrics,
@@ -102,6 +114,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       board,
       topology,
       audit,
+      health: healthBoard,
       status,
       reflection: settings.reflection,
     }),

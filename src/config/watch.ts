@@ -1,5 +1,6 @@
 import type { WatchMessagingConfigResponse } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { HubError, unknownName } from "../errors.ts";
+import { Bell } from "./bell.ts";
 import { SYSTEMS, type System } from "./document-set.ts";
 import type { RolloutView } from "./shared-rollout.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -218,49 +219,4 @@ function knownSystems(wanted: readonly string[]): readonly System[] {
 
 function gone(why: string): HubError {
   return new HubError("HISTORY_GONE", `resume: ${why}; watch again without a resume point`);
-}
-
-/** Wakes one watcher: when there is news, when its time is up, or when its client is gone. */
-class Bell {
-  readonly #wakes: Set<() => void>;
-  readonly #signal: AbortSignal;
-  readonly #ring = (): void => this.#onNews();
-  #news = false;
-  #resume: (() => void) | undefined;
-
-  constructor(wakes: Set<() => void>, signal: AbortSignal) {
-    this.#wakes = wakes;
-    this.#signal = signal;
-    wakes.add(this.#ring);
-    signal.addEventListener("abort", this.#ring, { once: true });
-  }
-
-  get aborted(): boolean {
-    return this.#signal.aborted;
-  }
-
-  async wait(ms: number): Promise<void> {
-    if (!this.#news && !this.#signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.max(0, ms));
-        this.#resume = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#resume = undefined;
-    this.#news = false;
-  }
-
-  close(): void {
-    this.#wakes.delete(this.#ring);
-    this.#signal.removeEventListener("abort", this.#ring);
-  }
-
-  #onNews(): void {
-    this.#news = true;
-    this.#resume?.();
-    if (this.#signal.aborted) this.#wakes.delete(this.#ring);
-  }
 }

@@ -1,5 +1,12 @@
-import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
+import type { DescEnum, DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { isFieldSet, ScalarType } from "@bufbuild/protobuf";
+import {
+  type Duration,
+  DurationSchema,
+  type Timestamp,
+  TimestampSchema,
+  timestampDate,
+} from "@bufbuild/protobuf/wkt";
 import { transparentField } from "./schema.ts";
 
 /** A plain JSON value. */
@@ -7,8 +14,9 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 /**
  * Writes a message as documents and REST answers show it: snake_case keys, whole numbers as JSON numbers
- * (those beyond 2^53 as strings), transparent messages as the field that they hold. A field that has presence
- * and is unset is left out; every other field is there, also with its zero value.
+ * (those beyond 2^53 as strings), transparent messages as the field that they hold, values of enums by their short
+ * name in lower case, times in RFC 3339. A duration is a number of milliseconds and its key ends in "_ms". A field that
+ * has presence and is unset is left out; every other field is there, also with its zero value.
  */
 export function renderMessage(schema: DescMessage, message: Message): Json {
   const whole = transparentField(schema);
@@ -18,7 +26,8 @@ export function renderMessage(schema: DescMessage, message: Message): Json {
     if (field.presence !== IMPLICIT && field.fieldKind !== "list" && field.fieldKind !== "map") {
       if (!isFieldSet(message, field)) continue;
     }
-    result[field.name] = renderField(field, fieldValue(message, field));
+    const key = field.message?.typeName === DurationSchema.typeName ? `${field.name}_ms` : field.name;
+    result[key] = renderField(field, fieldValue(message, field));
   }
   return result;
 }
@@ -45,13 +54,15 @@ function renderField(field: DescField, value: unknown): Json {
       return result;
     }
     case "enum":
-      return field.enum.value[value as number]?.name ?? (value as number);
+      return enumName(field.enum, value as number);
     default:
       return renderItem(field.message, field.scalar, value);
   }
 }
 
 function renderItem(message: DescMessage | undefined, scalar: ScalarType | undefined, value: unknown): Json {
+  if (message?.typeName === TimestampSchema.typeName) return timestampDate(value as Timestamp).toISOString();
+  if (message?.typeName === DurationSchema.typeName) return milliseconds(value as Duration);
   if (message) return renderMessage(message, value as Message);
   if (typeof value === "bigint") {
     const number = Number(value);
@@ -59,4 +70,14 @@ function renderItem(message: DescMessage | undefined, scalar: ScalarType | undef
   }
   if (scalar === ScalarType.BYTES) return Buffer.from(value as Uint8Array).toString("base64");
   return value as Json;
+}
+
+function milliseconds({ seconds, nanos }: Duration): number {
+  return Number(seconds) * 1000 + Math.round(nanos / 1000) / 1000;
+}
+
+/** A value of an enum by its name without what all of them begin with, in lower case, such as "healthy". */
+export function enumName(desc: DescEnum, value: number): string {
+  const name = desc.value[value]?.name ?? String(value);
+  return name.toLowerCase().replace(desc.sharedPrefix ?? "", "");
 }

@@ -8,10 +8,11 @@ import { SYSTEMS } from "../config/document-set.ts";
 import { type Json, renderMessage } from "../documents/render.ts";
 import type { Need } from "./identity.ts";
 import type { RestOptions } from "./rest.ts";
+import { healthRoutes, notOk } from "./rest-health-routes.ts";
 
-/** What a route answers with. */
+/** What a route answers with. What is of the moment is not kept by anyone, and has no ETag. */
 export type Content =
-  | { readonly status?: number; readonly json: Json }
+  | { readonly status?: number; readonly json: Json; readonly isOfTheMoment?: boolean }
   | { readonly status?: number; readonly contentType: string; readonly text: string };
 
 /** One route: what it needs, which query parameters it knows, and its answer. Absent parameters are "". */
@@ -28,6 +29,7 @@ type Fields = { [key: string]: Json };
 /** Every REST route by its path. The shapes are a promise to old services: see the README. */
 export function restRoutes({
   config,
+  health,
   live,
   metrics,
   ready,
@@ -87,6 +89,8 @@ export function restRoutes({
             revision: Number(config.snapshot.revision),
             revision_log: reachable ? "reachable" : `out of reach: ${reason}`,
             documents_in_trouble: live.troubles.map(({ source }) => source),
+            // What the hub looks at and can do without.
+            watched_and_not_ok: notOk(health),
           };
           return { status: ready() ? 200 : 503, json };
         },
@@ -104,6 +108,7 @@ export function restRoutes({
       },
     ],
   ]);
+  for (const [path, route] of healthRoutes(health)) routes.set(path, route);
   for (const system of SYSTEMS) {
     routes.set(`/api/config/messaging/${system}`, {
       need: READ,

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ConfigManager } from "../config/config-manager.ts";
 import type { LiveConfig } from "../config/live-config.ts";
 import { HubError, type Reason, requestTooLarge, unknownName } from "../errors.ts";
+import type { HealthBoard } from "../health/health-board.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { admit, type IdentityGate, type Need } from "./identity.ts";
@@ -12,6 +13,7 @@ import { type RestRoute, restRoutes } from "./rest-routes.ts";
 /** What the REST face needs. */
 export interface RestOptions {
   readonly config: ConfigManager;
+  readonly health: HealthBoard;
   readonly gate: IdentityGate;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -59,6 +61,8 @@ const STATUS_OF: Readonly<Record<Reason, number>> = {
   SHUTTING_DOWN: 503,
   INTERNAL: 500,
 };
+
+const NO_STORE = { "cache-control": "no-store" };
 
 /** An answer before it is written. */
 interface Reply {
@@ -109,7 +113,13 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
     if ("text" in content)
       return { status: content.status ?? 200, contentType: content.contentType, body: content.text };
     const body = `${JSON.stringify(content.json)}\n`;
-    return { status: content.status ?? 200, contentType: "application/json; charset=utf-8", body };
+    const headers = content.isOfTheMoment ? { headers: NO_STORE } : {};
+    return {
+      status: content.status ?? 200,
+      contentType: "application/json; charset=utf-8",
+      body,
+      ...headers,
+    };
   }
 }
 
@@ -147,7 +157,7 @@ function failure(error: unknown, requestId: string, path: string, logger: Logger
   }
   const { reason, message } = known as HubError;
   const status = STATUS_OF[reason];
-  const headers: Record<string, string> = { "cache-control": "no-store" };
+  const headers: Record<string, string> = { ...NO_STORE };
   if (status === 401)
     headers["www-authenticate"] = reason === "TOKEN_MISSING" ? "Bearer" : 'Bearer error="invalid_token"';
   if (status === 405) headers.allow = "GET, HEAD";
@@ -169,7 +179,7 @@ function write(
   };
   let status = reply.status;
   let body = reply.body;
-  if (status === 200) {
+  if (status === 200 && headers["cache-control"] === undefined) {
     const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
     headers.etag = etag;
     headers["cache-control"] = "no-cache";

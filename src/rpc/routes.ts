@@ -9,6 +9,7 @@ import {
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
+import { HealthService } from "../../gen/centralhub/health/v1/health_service_pb.ts";
 import { TopologyService } from "../../gen/centralhub/topology/v1/topology_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
@@ -19,6 +20,7 @@ import type { ReleaseDesk } from "../config/release-desk.ts";
 import type { RolloutBoard } from "../config/rollout-board.ts";
 import type { RolloutView } from "../config/shared-rollout.ts";
 import type { ConfigWatch } from "../config/watch.ts";
+import type { HealthBoard } from "../health/health-board.ts";
 import { admit, type IdentityGate, type Need } from "../http/identity.ts";
 import type { Handler } from "../http/listener.ts";
 import { requestIdOf } from "../http/request-id.ts";
@@ -31,6 +33,7 @@ import { configService } from "./config-service.ts";
 import { codeName, toConnectError } from "./error-mapping.ts";
 import { grpcHealthService } from "./grpc-health-service.ts";
 import { gzip } from "./gzip.ts";
+import { healthService } from "./health-service.ts";
 import { deadlineInterceptor } from "./interceptors/deadline.ts";
 import { errorInterceptor } from "./interceptors/errors.ts";
 import { telemetryInterceptor } from "./interceptors/telemetry.ts";
@@ -40,7 +43,12 @@ import type { ServingStatus } from "./serving-status.ts";
 import { topologyService } from "./topology-service.ts";
 
 /** The hub's own services: what reflection lists and health speaks for. */
-export const SERVICES: readonly DescService[] = [ConfigService, ReleaseService, TopologyService];
+export const SERVICES: readonly DescService[] = [
+  ConfigService,
+  ReleaseService,
+  HealthService,
+  TopologyService,
+];
 const STANDARD: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
 
 /** What the services answer from. */
@@ -52,16 +60,18 @@ export interface Answers {
   readonly board: RolloutBoard;
   readonly topology: Topology;
   readonly audit: AuditLog;
+  readonly health: HealthBoard;
   readonly status: ServingStatus;
   readonly reflection: boolean;
 }
 
 /** Registers every service. */
 export function hubRoutes(answers: Answers): (router: ConnectRouter) => void {
-  const { config, watch, rollout, desk, board, topology, audit, status, reflection } = answers;
+  const { config, watch, rollout, desk, board, topology, audit, health, status, reflection } = answers;
   return (router) => {
     router.service(ConfigService, configService(config, watch, rollout));
     router.service(ReleaseService, releaseService(desk, board, audit));
+    router.service(HealthService, healthService(health));
     router.service(TopologyService, topologyService(topology));
     router.service(Health, grpcHealthService(status));
     if (!reflection) return;

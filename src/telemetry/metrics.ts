@@ -12,8 +12,16 @@ export interface Metrics {
   revision(revision: bigint): void;
   /** A number that is asked for when the metrics are read. */
   gauge(name: string, help: string, value: () => number): void;
+  /** The same, with a number for each combination of labels; one that is not given any more is gone. */
+  gauges(name: string, help: string, labels: readonly string[], samples: () => Iterable<Sample>): void;
   /** All metrics in Prometheus' text format. */
   text(): Promise<{ contentType: string; body: string }>;
+}
+
+/** One number of a metric with labels. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
 }
 
 const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -66,6 +74,18 @@ export function createMetrics(): Metrics {
         registers,
         collect() {
           this.set(value());
+        },
+      });
+    },
+    gauges: (name, help, labels, samples) => {
+      new Gauge({
+        name,
+        help,
+        labelNames: [...labels],
+        registers,
+        collect() {
+          this.reset();
+          for (const { labels, value } of samples()) this.set(labels, value);
         },
       });
     },
