@@ -18,8 +18,9 @@ import {
   type GetNatsSubjectsResponse,
   GetNatsSubjectsResponseSchema,
 } from "../../gen/centralhub/config/v1/config_service_pb.ts";
-import { HubError, unknownName } from "../errors.ts";
-import { type Doc, SYSTEMS, type System, type VersionDocuments } from "./document-set.ts";
+import { unknownName } from "../errors.ts";
+import { declared, versionOf } from "./declared.ts";
+import { SYSTEMS, type VersionDocuments } from "./document-set.ts";
 import { type Action, decidePermission } from "./permissions.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -125,16 +126,12 @@ export class ConfigManager {
   }
 
   #resolve({ version: named, service }: VersionQuery): VersionDocuments {
-    const { documents, chooseVersion } = this.#snapshot;
-    const services = documents.infrastructure?.message.services;
+    const services = this.#snapshot.documents.infrastructure?.message.services;
     if (service && services && !Object.hasOwn(services, service)) {
       const remedy = "A service is made known in infrastructure.yaml";
       throw unknownName("UNKNOWN_SERVICE", "service", service, Object.keys(services), remedy);
     }
-    const name = named || chooseVersion(service);
-    const version = documents.versions.get(name);
-    if (!version) throw unknownName("UNKNOWN_VERSION", "version", name, documents.versions.keys());
-    return version;
+    return versionOf(this.#snapshot, named, service);
   }
 
   // The number of keys is bounded by the documents: a key is made of names that are known to exist.
@@ -151,19 +148,6 @@ export class ConfigManager {
     }
     return answer as Answer;
   }
-}
-
-function declared<Name extends System>(
-  version: VersionDocuments,
-  system: Name,
-): NonNullable<VersionDocuments[Name]> {
-  const doc: Doc<unknown> | undefined = version[system];
-  if (!doc) {
-    throw new HubError("NOT_DECLARED", `version "${version.name}" declares no ${system}`, {
-      metadata: { version: version.name, system },
-    });
-  }
-  return doc as NonNullable<VersionDocuments[Name]>;
 }
 
 function selectDomain<Content>(

@@ -1,4 +1,5 @@
 import type { LiveConfig } from "../config/live-config.ts";
+import { NatsInspection } from "./nats-inspection.ts";
 import type { KafkaObserver, KafkaQuestion, ObservedKafka } from "./observed-kafka.ts";
 import type { NatsObserver, ObservedNats } from "./observed-nats.ts";
 import type { OpenProbe } from "./probe.ts";
@@ -18,6 +19,8 @@ export class Health {
   readonly kafka: SystemWatch<ObservedKafka>;
   /** The NATS server or cluster that declarations are held against. */
   readonly nats: SystemWatch<ObservedNats>;
+  /** Declared streams against that server. */
+  readonly natsInspection: NatsInspection;
   readonly #live: LiveConfig;
   readonly #overrides: Overrides;
   readonly #stopFollowing: () => void;
@@ -33,6 +36,7 @@ export class Health {
       };
     });
     this.nats = new SystemWatch((target) => ports.openNats(target));
+    this.natsInspection = new NatsInspection(live, this.nats);
     this.#aim();
     this.#stopFollowing = live.onSnapshot(() => this.#aim());
   }
@@ -40,6 +44,7 @@ export class Health {
   /** Ends all looks and gives everything back. */
   async stop(): Promise<void> {
     this.#stopFollowing();
+    this.natsInspection.stop();
     await Promise.all([this.kafka.stop(), this.nats.stop()]);
   }
 

@@ -7,8 +7,12 @@ export interface ObservedNats {
   /** The cluster's name, or the server's id where there is no cluster. */
   readonly clusterId: string;
   readonly serverVersion: string;
+  /** Whether the server is one of a cluster. */
+  readonly isCluster: boolean;
   /** Streams by name; unseen when JetStream is off or may not be asked. */
   readonly streams: Seen<ReadonlyMap<string, ObservedStream>>;
+  /** Streams that are there and tell nothing, with the reason, such as that all their servers are gone. */
+  readonly hiddenStreams: ReadonlyMap<string, string>;
 }
 
 /** A stream. Times in milliseconds, sizes in bytes; 0 is "no limit", as in declarations. */

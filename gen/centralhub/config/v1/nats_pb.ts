@@ -249,7 +249,8 @@ export type NatsStream = Message<"centralhub.config.v1.NatsStream"> & {
   replicas?: number | undefined;
 
   /**
-   * Time within which a repeated message id is dropped, in milliseconds. Unset: the server's default.
+   * Time within which a repeated message id is dropped, in milliseconds. Unset or 0: the server's default, which the
+   * hub does not manage.
    *
    * @generated from field: optional int64 duplicate_window = 10;
    */

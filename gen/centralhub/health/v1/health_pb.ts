@@ -281,7 +281,7 @@ export type EffectiveValue = Message<"centralhub.health.v1.EffectiveValue"> & {
 
   /**
    * Where it comes from: "topic", "broker-dynamic", "cluster-dynamic" (the default of all brokers, set while they
-   * run), "broker-static" (its properties file), "default" (Kafka's own) or "unknown".
+   * run), "broker-static" (its properties file), "default" (Kafka's own) or "unknown"; "stream" for a stream's.
    *
    * @generated from field: string source = 3;
    */
