@@ -12,6 +12,7 @@ import {
 } from "../../gen/centralhub/config/v1/kafka_pb.ts";
 import { NatsConfigSchema } from "../../gen/centralhub/config/v1/nats_pb.ts";
 import { ZookeeperConfigSchema } from "../../gen/centralhub/config/v1/zookeeper_pb.ts";
+import { ComponentHealthSchema, Verdict } from "../../gen/centralhub/health/v1/health_pb.ts";
 import { renderMessage } from "../../src/documents/render.ts";
 import { SHIPPED } from "../config/documents.ts";
 import { decoded } from "./read.ts";
@@ -135,5 +136,20 @@ describe("a message that is shown", () => {
       topics: { d: { t: { name: "x" } } },
       consumer_groups: { g: ["x", "y"] },
     });
+  });
+
+  it("has times in RFC 3339, durations in milliseconds, and names for values of enums", () => {
+    const component = create(ComponentHealthSchema, {
+      verdict: Verdict.NOT_CONFIGURED,
+      sinceTime: { seconds: 1_769_860_800n, nanos: 5_000_000 },
+      latency: { seconds: 1n, nanos: 2_345_678 },
+    });
+    expect(renderMessage(ComponentHealthSchema, component)).toMatchObject({
+      verdict: "not_configured",
+      since_time: "2026-01-31T12:00:00.005Z",
+      latency_ms: 1002.346,
+    });
+    const unheard = create(ComponentHealthSchema, { verdict: 99 as Verdict });
+    expect(renderMessage(ComponentHealthSchema, unheard)).toHaveProperty("verdict", "99");
   });
 });
