@@ -78,7 +78,7 @@ def main(address: str, service: str, path: Path) -> None:
                         else:
                             running = message
                             save(path, message)
-                elif count > 0:
+                elif count > 0 or header.etag != nonce:
                     continue
                 # A hub that has started anew wants to hear of it again, so also after the first bookmark.
                 outcome = pb.APPLIED_OUTCOME_REJECTED if nonce in refused else pb.APPLIED_OUTCOME_APPLIED

@@ -9,7 +9,7 @@ import { KafkaConfigSchema } from "../../gen/centralhub/config/v1/kafka_pb.ts";
 import { NatsConfigSchema } from "../../gen/centralhub/config/v1/nats_pb.ts";
 import { ZookeeperConfigSchema } from "../../gen/centralhub/config/v1/zookeeper_pb.ts";
 import { renderMessage } from "../documents/render.ts";
-import type { System } from "./document-set.ts";
+import { SYSTEMS, type System } from "./document-set.ts";
 import type { ChooseVersion } from "./flags.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -20,6 +20,8 @@ interface Mark {
   /** What the choice depends on: the flags, and the names of the versions. */
   readonly rules: string;
   readonly chooseVersion: ChooseVersion;
+  /** The nonce of every content that a watcher could be shown, once somebody has asked. */
+  nonces?: ReadonlySet<string>;
 }
 
 /** What one watcher is to see at one revision. */
@@ -100,10 +102,19 @@ export class WatchWindow {
     const found = this.#marks.get(at);
     if (!found) return undefined;
     const version = named || found.chooseVersion(service, instance);
-    const tags = systems.map((system) => found.tags.get(`${version} ${system}`));
-    if (tags.every((tag) => tag === undefined)) return undefined;
-    const hash = createHash("sha256").update([version, ...systems, ...tags.map(String)].join("\0"));
-    return { version, nonce: hash.digest("base64url").slice(0, 22) };
+    const nonce = nonceOf(found, version, systems);
+    return nonce === undefined ? undefined : { version, nonce };
+  }
+
+  /**
+   * Whether a revision had this content in any version, for any choice of systems; undefined when it is not known what
+   * it had. Which version a watcher named, and which systems, is its own affair.
+   */
+  had(at: bigint, nonce: string): boolean | undefined {
+    const found = this.#marks.get(at);
+    if (!found) return undefined;
+    found.nonces ??= noncesOf(found);
+    return found.nonces.has(nonce);
   }
 
   /** The newest content as a message for every watcher of this view. */
@@ -164,6 +175,25 @@ export class WatchWindow {
     }
     return message;
   }
+}
+
+// Names what a version holds of some systems; undefined when it has none of them.
+function nonceOf({ tags }: Mark, version: string, systems: readonly System[]): string | undefined {
+  const own = systems.map((system) => tags.get(`${version} ${system}`));
+  if (own.every((tag) => tag === undefined)) return undefined;
+  const hash = createHash("sha256").update([version, ...systems, ...own.map(String)].join("\0"));
+  return hash.digest("base64url").slice(0, 22);
+}
+
+function noncesOf(mark: Mark): ReadonlySet<string> {
+  const versions = new Set([...mark.tags.keys()].map((key) => key.split(" ", 1)[0] ?? ""));
+  const choices = Array.from({ length: 2 ** SYSTEMS.length }, (_, bits) =>
+    SYSTEMS.filter((_system, at) => (bits & (1 << at)) !== 0),
+  );
+  const nonces = [...versions].flatMap((version) =>
+    choices.flatMap((systems) => nonceOf(mark, version, systems) ?? []),
+  );
+  return new Set(nonces);
 }
 
 // Of what the document says: the order of its keys says nothing, and must not look like a change.

@@ -92,6 +92,20 @@ export class ConfigWatch {
     await running;
   }
 
+  /**
+   * Throws INVALID_REQUEST when no client can have been sent this content at this revision. What cannot be known, as of
+   * a revision that the window has left or that cannot be read back, passes.
+   */
+  async expectContent(revision: bigint, nonce: string): Promise<void> {
+    await this.recall(revision);
+    if (this.#window.had(revision, nonce) !== false) return;
+    throw new HubError(
+      "INVALID_REQUEST",
+      `nonce: revision ${revision} had no content of this name; report the nonce and the header of the same snapshot`,
+      { metadata: { revision: String(revision) } },
+    );
+  }
+
   /** Shows every watcher a newer snapshot. */
   push(snapshot: Snapshot): void {
     this.#window.push(snapshot);

@@ -32,7 +32,7 @@ export function configService(
     checkPermission: (request) => config.checkPermission({ ...request, action: request.action as Action }),
     watchMessagingConfig: (request, { signal }) =>
       untilShutdown(watch.watch({ ...request, resume: request.resume }, signal), signal),
-    reportApplied: ({ service, instance, epoch, revision, nonce, outcome, error }) => {
+    reportApplied: async ({ service, instance, epoch, revision, nonce, outcome, error }) => {
       const { epoch: current } = config.snapshot;
       if (epoch !== current) {
         throw new HubError(
@@ -41,6 +41,7 @@ export function configService(
         );
       }
       checkReport(config.snapshot, service, revision);
+      await watch.expectContent(revision, nonce);
       rollout.report(
         service,
         instance,
@@ -58,12 +59,13 @@ function checkReport(
   service: string,
   revision: bigint,
 ): void {
-  const services = documents.infrastructure?.message.services;
-  if (services && !Object.hasOwn(services, service)) {
-    throw unknownName("UNKNOWN_SERVICE", "service", service, Object.keys(services));
-  }
+  // Before the service is judged, which may have come with that revision.
   if (revision > newest) {
     const text = `revision: this hub has not heard of ${revision} yet, its newest is ${newest}; try again`;
     throw new HubError("LOG_UNAVAILABLE", text);
+  }
+  const services = documents.infrastructure?.message.services;
+  if (services && !Object.hasOwn(services, service)) {
+    throw unknownName("UNKNOWN_SERVICE", "service", service, Object.keys(services));
   }
 }

@@ -208,6 +208,44 @@ describe("ReportApplied", () => {
     expect(await call({})).toMatchObject({ code: "InvalidArgument" });
     expect(await call({ outcome, error: "x".repeat(4_097) })).toMatchObject({ code: "InvalidArgument" });
   });
+
+  it("refuses a content that its revision did not have, and records nothing of it", async () => {
+    const hub = await startReleaseHub();
+    const { epoch } = await headerOf(hub);
+    const { nonce: first } = await nonceOf(hub, 1n);
+    await hub.releases.publishConfig({ documents: words("1"), expectedRevision: 1n });
+    const { nonce: second } = await nonceOf(hub, 2n);
+    const report = { service: SERVICE, instance: "a", epoch, outcome: AppliedOutcome.APPLIED };
+    for (const wrong of [
+      { revision: 2n, nonce: first },
+      { revision: 1n, nonce: second },
+      { revision: 2n, nonce: "n" },
+    ])
+      expect(await failure(hub.config.reportApplied({ ...report, ...wrong }))).toMatchObject({
+        code: "InvalidArgument",
+        reason: "INVALID_REQUEST",
+        message: expect.stringMatching(/^nonce: revision \d had no content of this name/),
+      });
+    expect((await hub.releases.getRollout({})).instances).toEqual([]);
+    // One that comes late is as good as any.
+    await hub.config.reportApplied({ ...report, revision: 1n, nonce: first });
+    await hub.config.reportApplied({ ...report, revision: 2n, nonce: second });
+    const { instances } = await hub.releases.getRollout({});
+    expect(instances).toMatchObject([{ instance: "a", appliedRevision: 2n }]);
+  });
+
+  it("of a revision that the hub has not heard of is UNAVAILABLE, also when its service is not known yet", async () => {
+    const hub = await startReleaseHub();
+    const { epoch } = await headerOf(hub);
+    const report = { instance: "a", epoch, revision: 2n, nonce: "n", outcome: AppliedOutcome.APPLIED };
+    for (const service of [SERVICE, "just-added"])
+      expect(await failure(hub.config.reportApplied({ ...report, service }))).toMatchObject({
+        code: "Unavailable",
+        reason: "LOG_UNAVAILABLE",
+      });
+    const unknown = { ...report, revision: 1n, service: "just-added" };
+    expect(await failure(hub.config.reportApplied(unknown))).toMatchObject({ reason: "UNKNOWN_SERVICE" });
+  });
 });
 
 async function headerOf(hub: Hub): Promise<{ epoch: string; revision: bigint }> {

@@ -53,7 +53,7 @@ func follow(hub configv1.ConfigServiceClient) error {
 		if message.GetSnapshot() != nil {
 			nonce = message.Nonce
 			take(message)
-		} else if !first {
+		} else if !first || header.Etag != nonce {
 			continue
 		}
 		// Also after the first bookmark: a hub that has started anew wants to hear of it again.

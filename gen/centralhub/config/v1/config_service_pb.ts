@@ -526,7 +526,7 @@ export type ReportAppliedRequest = Message<"centralhub.config.v1.ReportAppliedRe
   revision: bigint;
 
   /**
-   * The nonce of the delivery.
+   * The nonce of that snapshot.
    *
    * @generated from field: string nonce = 5;
    */
@@ -768,7 +768,9 @@ export const ConfigService: GenService<{
   },
   /**
    * Records what an instance made of a snapshot that it received. The same report twice is one report.
-   * Errors: INVALID_ARGUMENT for a malformed report; OUT_OF_RANGE for one of another epoch.
+   * Errors: INVALID_ARGUMENT for a malformed report, and for a nonce that no snapshot of its revision had; NOT_FOUND for an
+   * unknown service; OUT_OF_RANGE for a report of another epoch; UNAVAILABLE for one of a revision that this hub has not
+   * heard of yet.
    *
    * @generated from rpc centralhub.config.v1.ConfigService.ReportApplied
    */
