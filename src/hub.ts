@@ -76,7 +76,8 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   observe({ live, watch, metrics, logger, lifecycle });
   if (settings.filesPollIntervalMs > 0) importFiles({ live, desk, settings, logger, lifecycle });
 
-  const health = new Health(live, brokerOverrides(settings), brokerPorts(settings));
+  const ownTopics = new Set(settings.kafkaRoundTripTopic ? [settings.kafkaRoundTripTopic] : []);
+  const health = new Health(live, brokerOverrides(settings), brokerPorts(settings), ownTopics);
   lifecycle.defer(() => health.stop());
   const topology = new Topology({ live, health, board, ports: topologyPorts(settings) });
   const sources = blankSources(config);

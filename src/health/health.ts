@@ -1,4 +1,5 @@
 import type { LiveConfig } from "../config/live-config.ts";
+import { KafkaInspection } from "./kafka-inspection.ts";
 import { NatsInspection } from "./nats-inspection.ts";
 import type { KafkaObserver, KafkaQuestion, ObservedKafka } from "./observed-kafka.ts";
 import type { NatsObserver, ObservedNats } from "./observed-nats.ts";
@@ -19,13 +20,21 @@ export class Health {
   readonly kafka: SystemWatch<ObservedKafka>;
   /** The NATS server or cluster that declarations are held against. */
   readonly nats: SystemWatch<ObservedNats>;
+  /** What is declared of Kafka against what was seen of it. */
+  readonly kafkaInspection: KafkaInspection;
   /** Declared streams against that server. */
   readonly natsInspection: NatsInspection;
   readonly #live: LiveConfig;
   readonly #overrides: Overrides;
   readonly #stopFollowing: () => void;
 
-  constructor(live: LiveConfig, overrides: Overrides, ports: HealthPorts) {
+  /** `ownTopics` are Kafka topics that the hub itself makes. */
+  constructor(
+    live: LiveConfig,
+    overrides: Overrides,
+    ports: HealthPorts,
+    ownTopics: ReadonlySet<string> = new Set(),
+  ) {
     this.#live = live;
     this.#overrides = overrides;
     this.kafka = new SystemWatch(async (target) => {
@@ -37,6 +46,7 @@ export class Health {
     });
     this.nats = new SystemWatch((target) => ports.openNats(target));
     this.natsInspection = new NatsInspection(live, this.nats);
+    this.kafkaInspection = new KafkaInspection(live, this.kafka, ownTopics);
     this.#aim();
     this.#stopFollowing = live.onSnapshot(() => this.#aim());
   }
@@ -44,6 +54,7 @@ export class Health {
   /** Ends all looks and gives everything back. */
   async stop(): Promise<void> {
     this.#stopFollowing();
+    this.kafkaInspection.stop();
     this.natsInspection.stop();
     await Promise.all([this.kafka.stop(), this.nats.stop()]);
   }

@@ -88,23 +88,34 @@ function expiryOf(day: string): number {
   return isDay ? start + MS_PER_DAY : Number.NaN;
 }
 
-/** The highest floor that holds for a topic at a time, waivers considered, with its rule's name. */
-export function floorOf(
-  set: DocumentSet,
-  topic: string,
-  now: number,
-): { rule: string; floorMs: bigint } | undefined {
+/** A retention floor that holds for a topic, with its rule's name. */
+export interface Floor {
+  readonly rule: string;
+  readonly floorMs: bigint;
+}
+
+/** Every floor that holds for a topic at a time, waivers considered, in the order of the rules. */
+export function floorsOf(set: DocumentSet, topic: string, now: number): Floor[] {
   const { rules = {}, waivers = {} } = set.compliance?.message ?? {};
-  let highest: { rule: string; floorMs: bigint } | undefined;
+  const floors: Floor[] = [];
   for (const [rule, { retentionFloorMs, topics }] of Object.entries(rules)) {
     if (!topics.includes(topic)) continue;
     const waived = Object.values(waivers)
       .filter((waiver) => waiver.rule === rule && waiver.topic === topic && expiryOf(waiver.expires) > now)
       .map((waiver) => waiver.retentionFloorMs);
     const floorMs = [retentionFloorMs, ...waived].reduce((least, floor) => (floor < least ? floor : least));
-    if (!highest || floorMs > highest.floorMs) highest = { rule, floorMs };
+    floors.push({ rule, floorMs });
   }
-  return highest;
+  return floors;
+}
+
+/** The highest floor that holds for a topic at a time, waivers considered. */
+export function floorOf(set: DocumentSet, topic: string, now: number): Floor | undefined {
+  const floors = floorsOf(set, topic, now);
+  return floors.reduce<Floor | undefined>(
+    (highest, floor) => (!highest || floor.floorMs > highest.floorMs ? floor : highest),
+    undefined,
+  );
 }
 
 function checkTopicFloors(set: DocumentSet, now: number, report: Report): void {
@@ -120,12 +131,7 @@ function checkTopicFloors(set: DocumentSet, now: number, report: Report): void {
   }
 }
 
-function checkFloor(
-  check: Checker,
-  path: string[],
-  topic: KafkaTopic,
-  floor: { rule: string; floorMs: bigint },
-): void {
+function checkFloor(check: Checker, path: string[], topic: KafkaTopic, floor: Floor): void {
   const { rule, floorMs } = floor;
   if (topic.retentionMs !== -1n && topic.retentionMs < floorMs) {
     check.fail(
