@@ -8,6 +8,8 @@ export interface Child {
   /** The end of what it has printed. */
   output(): string;
   isRunning(): boolean;
+  /** Settles when they are gone, however they ended. */
+  readonly ended: Promise<void>;
   /** Ends them at once, and waits until they are gone. */
   kill(): Promise<void>;
   /** Holds it still, as a machine does that hangs. */
@@ -23,6 +25,10 @@ export interface ChildOptions {
   readonly gid?: number;
   /** A directory that goes away with this process, should nobody come to remove it. */
   readonly temporary?: string;
+  /** The program's environment; this process's by default. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Is shown what it prints. */
+  readonly onOutput?: (data: Buffer) => void;
 }
 
 /** Starts a program and a watchdog, which kills the program when the pipe to this process breaks. */
@@ -30,12 +36,19 @@ export function startChild(
   program: string,
   args: readonly string[],
   cwd: string,
-  { temporary, ...identity }: ChildOptions = {},
+  { temporary, onOutput, ...options }: ChildOptions = {},
 ): Child {
-  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"], ...identity });
+  // In a group of its own: Ctrl-C is for whoever started it, and ends it in due order.
+  const child = spawn(program, args, {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+    ...options,
+  });
   let output = "";
   const add = (data: Buffer): void => {
     output = (output + data.toString("utf8")).slice(-KEPT_CHARACTERS);
+    onOutput?.(data);
   };
   child.stdout.on("data", add);
   child.stderr.on("data", add);
@@ -64,6 +77,7 @@ export function startChild(
   return {
     pid,
     output: () => output,
+    ended,
     isRunning: () => pid > 0 && child.exitCode === null && child.signalCode === null,
     kill: () => {
       killNow();
