@@ -2,6 +2,7 @@ const EXIT_CODES = `exit codes:
   0  done
   1  failed: the hub refused or is out of reach, documents have a FAIL, a file could not be read or written
   2  wrong usage, or settings that the hub cannot start with
+  3  done, and what was looked at is not as it should be
 `;
 
 /** What `central-hub --help` prints. */
@@ -21,6 +22,8 @@ usage: central-hub <command> [flags]
   diff [FROM] [TO]   show what changed between two revisions
   rollback REVISION  publish the documents of an earlier revision again
   rollout [REVISION] show which instances have applied a revision
+  health [WHAT]      show how the platform is, and whether brokers are as declared; WHAT is
+                     infrastructure, topics, streams or groups
   log verify         check the revision log of a hub, offline; --data-dir DIR says where it is
   export protos DIR  write the .proto files that clients in any language are generated from
   version            print the version of this package

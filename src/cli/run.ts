@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandFailed, type Surroundings, UsageError } from "./command.ts";
+import { HEALTH_HELP } from "./health-help.ts";
 import { EXPORT_HELP, GET_HELP, HELP } from "./help.ts";
 import {
   DIFF_HELP,
@@ -14,15 +15,17 @@ import {
 export { HELP };
 
 /** Exit codes of every command. */
-export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
+export const EXIT = { ok: 0, failure: 1, usage: 2, deviation: 3 } as const;
 
 /** What runCommand works with; text goes to the process's own streams unless told otherwise. */
 export type CommandContext = Pick<Surroundings, "env"> & Partial<Surroundings>;
 
 interface Command {
   readonly help: string;
-  /** Loads the command, with all that it needs, only when it is the one that runs. */
-  readonly load: () => Promise<(args: readonly string[], surroundings: Surroundings) => Promise<void>>;
+  /** Loads the command, with all that it needs, only when it is the one that runs. It may say its exit code. */
+  readonly load: () => Promise<
+    (args: readonly string[], surroundings: Surroundings) => Promise<void> | Promise<number>
+  >;
 }
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
@@ -33,6 +36,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["diff", { help: DIFF_HELP, load: async () => (await import("./diff.ts")).diff }],
   ["rollback", { help: ROLLBACK_HELP, load: async () => (await import("./rollback.ts")).rollback }],
   ["rollout", { help: ROLLOUT_HELP, load: async () => (await import("./rollout.ts")).rollout }],
+  ["health", { help: HEALTH_HELP, load: async () => (await import("./health.ts")).health }],
   ["export", { help: EXPORT_HELP, load: async () => (await import("./export-protos.ts")).exportProtos }],
 ]);
 
@@ -41,8 +45,7 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   const err = (text: string): void => void process.stderr.write(text);
   const surroundings: Surroundings = { out: writeOut, err, untilStopped: stopSignal, ...context };
   try {
-    await dispatch(argv, surroundings);
-    return EXIT.ok;
+    return (await dispatch(argv, surroundings)) ?? EXIT.ok;
   } catch (error) {
     if (error instanceof UsageError) {
       surroundings.err(`central-hub: ${error.message}\n${usageOf(argv[0])}\n`);
@@ -56,18 +59,27 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   }
 }
 
-async function dispatch([name, ...args]: readonly string[], surroundings: Surroundings): Promise<void> {
+async function dispatch(
+  [name, ...args]: readonly string[],
+  surroundings: Surroundings,
+): Promise<number | undefined> {
   const command = COMMANDS.get(name ?? "");
-  if (command) return await (await command.load())(args, surroundings);
+  if (command) return (await (await command.load())(args, surroundings)) ?? undefined;
+  surroundings.out(await answer(name, args));
+  return undefined;
+}
+
+// What the program says of itself.
+async function answer(name: string | undefined, args: readonly string[]): Promise<string> {
   switch (name) {
     case "version":
     case "--version":
-      return surroundings.out(`${await packageVersion()}\n`);
+      return `${await packageVersion()}\n`;
     case "help":
-      return surroundings.out(COMMANDS.get(args[0] ?? "")?.help ?? HELP);
+      return COMMANDS.get(args[0] ?? "")?.help ?? HELP;
     case "--help":
     case "-h":
-      return surroundings.out(HELP);
+      return HELP;
     case undefined:
       throw new UsageError("name a command");
     default:

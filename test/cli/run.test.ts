@@ -9,7 +9,7 @@ describe("the command line", () => {
     expect(await runCli([word])).toEqual({ code: EXIT.ok, out: HELP, err: "" });
   });
 
-  const commands = ["get", "watch", "publish", "history", "diff", "rollback", "rollout", "export"];
+  const commands = ["get", "watch", "publish", "history", "diff", "rollback", "rollout", "health", "export"];
   it.each(commands)("prints the help of %s in three ways", async (command) => {
     const help = await runCli(["help", command]);
     expect(help.out).toContain(`usage: central-hub ${command} `);
