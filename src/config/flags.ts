@@ -1,6 +1,7 @@
 import { FlagdCore } from "@openfeature/flagd-core";
 import type { Path, Report } from "../documents/findings.ts";
 import { Checker, listNames } from "./checks/check.ts";
+import { checkTargeting } from "./checks/flag-targeting.ts";
 import type { DocumentSet } from "./document-set.ts";
 
 /** The flag that chooses a service's version. */
@@ -96,6 +97,12 @@ function checkVersionFlag(
       "name a version, or add its directory",
     );
   }
+  checkTargeting(check, {
+    rule: get(flag, "targeting"),
+    path: [...at, "targeting"],
+    variants: new Set(Object.keys(variants)),
+    evaluators: get(flags.message, "$evaluators"),
+  });
   const state = get(flag, "state");
   const hasState = state === "ENABLED" || state === "DISABLED";
   if (!hasState) {

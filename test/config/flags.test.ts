@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type ChooseVersion, VERSION_FLAG } from "../../src/config/flags.ts";
+import { compile } from "../../src/config/snapshot.ts";
 import { compiled, SHIPPED, withFiles } from "./documents.ts";
 
 function chooser(flag: Record<string, unknown>, text = (json: string) => json): ChooseVersion {
@@ -27,8 +28,44 @@ describe("the flag for versions", () => {
     expect(["", "data-bridge"].map((service) => choose(service))).toEqual(["phase2", "phase2"]);
   });
 
-  it("gives the default when a rule names no variant", () => {
-    expect(chooser(only("data-bridge", "newest"))("data-bridge")).toBe("phase2");
+  it("gives the default when a rule works out what is no variant", () => {
+    expect(chooser(only("data-bridge", { cat: ["new", "est"] }))("data-bridge")).toBe("phase2");
+  });
+
+  it.each<[string, unknown, string[]]>([
+    ["after a condition", { if: [true, "newest", null] }, ["targeting.if[1]"]],
+    ["after the second", { if: [false, "old", true, "newest", "new"] }, ["targeting.if[3]"]],
+    ["as what else there is", { if: [false, "old", "newest"] }, ["targeting.if[2]"]],
+    ["in a rule within", { if: [true, { "?:": [true, "newest", "older"] }] }, ["targeting.if[1]"]],
+    ["of a share", { fractional: [{ var: "service" }, ["old", 5], ["newest", 95]] }, ["fractional[2][0]"]],
+    ["as one of two", { or: [{ in: ["a", "b"] }, "newest"] }, ["targeting.or[1]"]],
+    ["in the end", { and: ["anything", "newest"] }, ["targeting.and[1]"]],
+    ["by itself", "newest", ["targeting"]],
+    ["in a shared rule, once", { if: [true, { $ref: "s" }, { $ref: "s" }] }, ["$evaluators"]],
+  ])("refuses a rule that names what is no variant: %s", (_name, targeting, paths) => {
+    const shipped = { state: "ENABLED", variants: { old: "phase1", new: "phase2" }, defaultVariant: "new" };
+    const flags = { [VERSION_FLAG]: { ...shipped, targeting } };
+    const $evaluators = { s: { if: [true, "newest"] }, loop: { if: [true, { $ref: "loop" }] } };
+    const { report } = compile(withFiles({ "flags.json": JSON.stringify({ flags, $evaluators }, null, 1) }));
+    const found = report.findings.filter(
+      ({ rule, message }) => rule === "flags.targeting" && /newest/.test(message),
+    );
+    expect(found.map(({ path }) => path)).toEqual(paths.map((path) => expect.stringContaining(path)));
+    for (const { line, severity } of found) expect([line > 1, severity]).toEqual([true, "FAIL"]);
+  });
+
+  it.each<[string, unknown]>([
+    ["texts that are compared", { if: [{ "===": ["newest", { var: "service" }] }, "old", null] }],
+    ["texts that a rule makes one of", { cat: ["ne", "w"] }],
+    ["what the caller is asked for", { var: "service" }],
+    ["a text that is only a condition", { and: ["anything", "old"] }],
+    ["a rule that refers to itself", { $ref: "loop" }],
+  ])("takes a rule with %s", (_name, targeting) => {
+    const shipped = { state: "ENABLED", variants: { old: "phase1", new: "phase2" }, defaultVariant: "new" };
+    const $evaluators = { loop: { if: [true, { $ref: "loop" }] } };
+    const json = JSON.stringify({ flags: { [VERSION_FLAG]: { ...shipped, targeting } }, $evaluators });
+    const { report } = compile(withFiles({ "flags.json": json }));
+    expect(report.findings.filter(({ rule }) => rule === "flags.targeting")).toEqual([]);
   });
 
   it("gives the default when a rule cannot be evaluated", () => {

@@ -71,6 +71,13 @@ export const SET_ROWS: readonly Row[] = [
     at: '"toString"',
   },
   {
+    fault: "a rule that names what is no variant",
+    edits: [[FLAGS, '          "phase1",\n          null', '          "phase3",\n          null']],
+    rule: "flags.targeting",
+    path: `${FLAG}.targeting.if[1]`,
+    at: '"phase3"',
+  },
+  {
     fault: "another flag that flagd does not take",
     edits: [[FLAGS, '"flags": {', '"flags": {\n"other": { "state": "ON", "variants": { "on": true } },']],
     rule: "flags.flagd",
