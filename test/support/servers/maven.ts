@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { FETCH_TIMEOUT_MS, fetched } from "../fetched.ts";
+import { FETCH_TIMEOUT_MS, fetched, ToolMissing } from "../fetched.ts";
 import { program } from "../toolchains.ts";
 
 const run = promisify(execFile);
@@ -26,13 +26,14 @@ export interface MavenJars {
 export async function mavenJars({ name, artifacts, excluded = [], remedy }: MavenJars): Promise<string> {
   const failure = `the jars of ${name} could not be fetched: install Maven, or set MVN to it, or ${remedy}`;
   return await fetched(name, failure, async (target) => {
+    const mvn = await program("mvn").catch((error: unknown) => {
+      throw error instanceof ToolMissing ? new ToolMissing(`${failure}\n${error.message}`) : error;
+    });
     const pom = join(target, "pom.xml");
     await writeFile(pom, project(artifacts, excluded));
-    await run(
-      await program("mvn"),
-      ["-B", "-q", "-f", pom, COPY, "-DincludeScope=runtime", `-DoutputDirectory=${target}`],
-      { timeout: FETCH_TIMEOUT_MS },
-    );
+    await run(mvn, ["-B", "-q", "-f", pom, COPY, "-DincludeScope=runtime", `-DoutputDirectory=${target}`], {
+      timeout: FETCH_TIMEOUT_MS,
+    });
     await rm(pom);
   });
 }
