@@ -10,14 +10,14 @@ import type { TopologyPorts } from "./topology/ports.ts";
 
 /** What the settings say of where things are. */
 export function brokerOverrides(settings: Settings): Overrides {
-  const { kafkaBrokers, natsUrl, zookeeperConnect, databaseUrl, natsMonitorUrl } = settings;
+  const { kafkaBrokers, natsUrl, zookeeperConnect, databaseUrl, natsMonitorUrl, revisionLog } = settings;
   const addresses = {
     kafka: kafkaBrokers,
     nats: natsUrl,
     zookeeper: zookeeperConnect,
     postgres: databaseUrl,
   };
-  return { addresses, natsMonitorUrl };
+  return { addresses, natsMonitorUrl, revisionLog };
 }
 
 /** Opens what looks at the outside world. */

@@ -13,7 +13,6 @@ import { Rollout } from "./config/rollout.ts";
 import { RolloutBoard } from "./config/rollout-board.ts";
 import { type RolloutView, SharedRollout } from "./config/shared-rollout.ts";
 import { ConfigWatch } from "./config/watch.ts";
-import { formatFinding } from "./documents/findings.ts";
 import { blankSources } from "./health/blank.ts";
 import { Health } from "./health/health.ts";
 import { HealthBoard } from "./health/health-board.ts";
@@ -24,12 +23,13 @@ import { listen } from "./http/listener.ts";
 import { createRestHandler } from "./http/rest.ts";
 import { readTls } from "./http/tls.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { observe, observeComponents } from "./observe.ts";
 import { createRpcHandler, hubRoutes, SERVICES } from "./rpc/routes.ts";
 import { needOf } from "./rpc/scopes.ts";
 import { ServingStatus } from "./rpc/serving-status.ts";
 import type { Settings } from "./settings/settings.ts";
 import type { Logger } from "./telemetry/logger.ts";
-import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
 import { Topology } from "./topology/topology.ts";
 
 /** A running hub. */
@@ -77,10 +77,12 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   if (settings.filesPollIntervalMs > 0) importFiles({ live, desk, settings, logger, lifecycle });
 
   const ownTopics = new Set(settings.kafkaRoundTripTopic ? [settings.kafkaRoundTripTopic] : []);
-  const health = new Health(live, brokerOverrides(settings), brokerPorts(settings), ownTopics);
+  const liveInstances = (service: string): number => board.live(service).size;
+  const health = new Health(live, brokerOverrides(settings), brokerPorts(settings), ownTopics, liveInstances);
   lifecycle.defer(() => health.stop());
+  observeComponents(health.components, metrics, logger);
   const topology = new Topology({ live, health, board, ports: topologyPorts(settings) });
-  const sources = blankSources(config);
+  const sources = { ...blankSources(config), infrastructure: health.components };
   const healthBoard = new HealthBoard(sources, settings.bookmarkIntervalMs);
   lifecycle.defer(() => healthBoard.stop());
   countHealth(healthBoard, metrics);
@@ -176,51 +178,6 @@ async function openRollout(settings: Settings, lifecycle: Lifecycle): Promise<Ro
   const shared = new SharedRollout(own, bus, randomUUID());
   lifecycle.defer(() => shared.stop());
   return shared;
-}
-
-/** What the log and the snapshots do, for watchers, metrics and the hub's own log. */
-function observe(parts: {
-  live: LiveConfig;
-  watch: ConfigWatch;
-  metrics: Metrics;
-  logger: Logger;
-  lifecycle: Lifecycle;
-}): void {
-  const { live, watch, metrics, logger, lifecycle } = parts;
-  metrics.revision(live.manager.snapshot.revision);
-  metrics.gauge("hub_watchers", "Open watches.", () => watch.watchers);
-  metrics.gauge("hub_revision_log_reachable", "1 when the revision log can be written to.", () =>
-    Number(live.log.status.reachable),
-  );
-  metrics.gauge(
-    "hub_documents_in_trouble",
-    "Sources of documents that are not fit to be served.",
-    () => live.troubles.length,
-  );
-  const stopSnapshots = live.onSnapshot((snapshot) => {
-    watch.push(snapshot);
-    metrics.revision(snapshot.revision);
-    logger.info({ revision: String(snapshot.revision) }, "the hub serves a new revision");
-  });
-  const stopTroubles = live.onTrouble(({ source, findings }) => {
-    logger.error(
-      { source, findings: findings.map(formatFinding) },
-      "documents are not fit to be served; the last good ones are",
-    );
-  });
-  const stopStatus = live.log.onStatus((status) => {
-    if (status.reachable) logger.info({}, "the revision log is back");
-    else
-      logger.error(
-        { reason: status.reason },
-        "the revision log is out of reach; the last revision is served",
-      );
-  });
-  lifecycle.defer(() => {
-    stopSnapshots();
-    stopTroubles();
-    stopStatus();
-  });
 }
 
 function importFiles(parts: {

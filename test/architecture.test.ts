@@ -48,7 +48,7 @@ const HOUSE: House = {
     "hub.ts": {
       rooms: [
         ...["settings", "documents", "config", "health", "topology", "data", "rpc", "http", "adapters/*"],
-        ...["telemetry", "client", "console", "lifecycle.ts", "brokers.ts", "errors.ts"],
+        ...["telemetry", "client", "console", "lifecycle.ts", "brokers.ts", "observe.ts", "errors.ts"],
       ],
       gen: "all",
       builtins: "any",
@@ -59,6 +59,12 @@ const HOUSE: House = {
       gen: "none",
       builtins: "pure",
       packages: [],
+    },
+    "observe.ts": {
+      rooms: ["config", "health", "documents", "telemetry", "lifecycle.ts", "errors.ts"],
+      gen: "messages",
+      builtins: "pure",
+      packages: ["@bufbuild/*"],
     },
     "lifecycle.ts": { rooms: [], gen: "none", builtins: "pure", packages: [] },
     "errors.ts": { rooms: [], gen: "none", builtins: "pure", packages: [] },

@@ -1,4 +1,5 @@
 import type { LiveConfig } from "../config/live-config.ts";
+import { ComponentBoard } from "./component-board.ts";
 import { KafkaInspection } from "./kafka-inspection.ts";
 import { NatsInspection } from "./nats-inspection.ts";
 import type { KafkaObserver, KafkaQuestion, ObservedKafka } from "./observed-kafka.ts";
@@ -16,6 +17,8 @@ export interface HealthPorts {
 
 /** Everything that is known of how the platform is. Follows the documents: what they add is looked at from then on. */
 export class Health {
+  /** Every component of the platform, by its probe. */
+  readonly components: ComponentBoard;
   /** The Kafka cluster that declarations are held against. */
   readonly kafka: SystemWatch<ObservedKafka>;
   /** The NATS server or cluster that declarations are held against. */
@@ -28,15 +31,22 @@ export class Health {
   readonly #overrides: Overrides;
   readonly #stopFollowing: () => void;
 
-  /** `ownTopics` are Kafka topics that the hub itself makes. */
+  /** `ownTopics` are Kafka topics that the hub itself makes; `liveInstances` tells how many of a service there are. */
   constructor(
     live: LiveConfig,
     overrides: Overrides,
     ports: HealthPorts,
     ownTopics: ReadonlySet<string> = new Set(),
+    liveInstances: (service: string) => number = () => 0,
   ) {
     this.#live = live;
     this.#overrides = overrides;
+    this.components = new ComponentBoard({
+      log: live.log,
+      logAddress: overrides.revisionLog ?? "",
+      openProbe: ports.openProbe,
+      liveInstances,
+    });
     this.kafka = new SystemWatch(async (target) => {
       const observer = await ports.openKafka(target);
       return {
@@ -56,12 +66,13 @@ export class Health {
     this.#stopFollowing();
     this.kafkaInspection.stop();
     this.natsInspection.stop();
-    await Promise.all([this.kafka.stop(), this.nats.stop()]);
+    await Promise.all([this.components.stop(), this.kafka.stop(), this.nats.stop()]);
   }
 
   #aim(): void {
     const { infrastructure } = this.#live.manager.snapshot.documents;
     const targets = targetsOf(infrastructure?.message, this.#overrides);
+    this.components.aim(targets, infrastructure?.message);
     this.kafka.aim(mainTarget(targets, "kafka"));
     this.nats.aim(mainTarget(targets, "nats"));
   }

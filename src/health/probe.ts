@@ -8,6 +8,8 @@ export interface Reading {
   readonly reason: string;
   /** What was learned, by stable names. */
   readonly facts: Readonly<Record<string, string>>;
+  /** Facts that differ from look to look, such as a time or a size: one that has changed is no news. */
+  readonly measures?: Readonly<Record<string, string>>;
   /** What is worth a look although it is ok. */
   readonly warnings: readonly string[];
 }

@@ -23,6 +23,8 @@ export interface Overrides {
   readonly addresses: Partial<Readonly<Record<ComponentKind, string>>>;
   /** Base address of NATS' monitoring. */
   readonly natsMonitorUrl: string;
+  /** Where the revision log is: "file" or a URL. */
+  readonly revisionLog?: string;
 }
 
 const INTERVAL_MS = 10_000;
