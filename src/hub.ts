@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { openAuditLog } from "./adapters/files/audit-log.ts";
 import { readDocumentDirectory, watchDocumentDirectory } from "./adapters/files/document-directory.ts";
 import { openFileRevisionLog } from "./adapters/files/revision-log.ts";
+import { keepRollout } from "./adapters/files/rollout-file.ts";
 import { brokerOverrides, brokerPorts, topologyPorts } from "./brokers.ts";
 import { FileImport } from "./config/file-import.ts";
 import { LiveConfig } from "./config/live-config.ts";
@@ -12,6 +13,7 @@ import type { RevisionLog } from "./config/revision-log.ts";
 import { Rollout } from "./config/rollout.ts";
 import { RolloutBoard } from "./config/rollout-board.ts";
 import { type RolloutView, SharedRollout } from "./config/shared-rollout.ts";
+import type { Position } from "./config/snapshot.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import { blankSources } from "./health/blank.ts";
 import { Health } from "./health/health.ts";
@@ -58,7 +60,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const live = await LiveConfig.start(log, await readDocumentDirectory(settings.configDir));
   lifecycle.defer(() => live.stop());
   const config = live.manager;
-  const rollout = await openRollout(settings, lifecycle);
+  const rollout = await openRollout(settings, config.snapshot, lifecycle, logger);
   const watch = new ConfigWatch(
     config.snapshot,
     rollout,
@@ -168,10 +170,19 @@ async function openRevisionLog(settings: Settings, logger: Logger): Promise<Revi
   return log;
 }
 
-// Hubs that share a log share what they know of instances.
-async function openRollout(settings: Settings, lifecycle: Lifecycle): Promise<RolloutView> {
+// Hubs that share a log share what they know of instances; a lone one keeps it over its restarts.
+async function openRollout(
+  settings: Settings,
+  history: Position,
+  lifecycle: Lifecycle,
+  logger: Logger,
+): Promise<RolloutView> {
   const own = new Rollout();
-  if (settings.revisionLog === "file") return own;
+  if (settings.revisionLog === "file") {
+    const file = await keepRollout({ directory: settings.dataDir, rollout: own, history, logger });
+    lifecycle.defer(() => file.stop());
+    return own;
+  }
   const { openRolloutBus } = await import("./adapters/nats/rollout-bus.ts");
   const bus = await openRolloutBus(settings.revisionLog);
   lifecycle.defer(() => bus.close());

@@ -93,6 +93,21 @@ export class Rollout {
       .sort((a, b) => a.service.localeCompare(b.service) || a.instance.localeCompare(b.instance));
   }
 
+  /** Every instance, from the one heard of last to the one heard of first; cheap. */
+  recent(): readonly Instance[] {
+    return [...this.#instances.values()].reverse();
+  }
+
+  /** Takes what was known of instances before a restart, from the one heard of first; none of them is connected. */
+  restore(instances: readonly Instance[]): void {
+    for (const known of instances) {
+      const record = this.#record(known.service, known.instance);
+      const { follows, applied, lastSeen } = known;
+      Object.assign(record, { follows, applied, lastSeen, rejected: new Map(known.rejected) });
+    }
+    this.#forget();
+  }
+
   /** Calls back after each change of an instance. Returns the way to stop. */
   onChange(listener: (instance: Instance) => void): () => void {
     this.#listeners.add(listener);

@@ -1,3 +1,5 @@
+import { cp, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
@@ -6,6 +8,7 @@ import {
 } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { RolloutState } from "../../gen/centralhub/config/v1/release_pb.ts";
 import { edited } from "../config/documents.ts";
+import { temporaryDirectory } from "../support/hub.ts";
 import { failure, startReleaseHub } from "./release-hub.ts";
 
 type Hub = Awaited<ReturnType<typeof startReleaseHub>>;
@@ -246,6 +249,54 @@ describe("ReportApplied", () => {
     const unknown = { ...report, revision: 1n, service: "just-added" };
     expect(await failure(hub.config.reportApplied(unknown))).toMatchObject({ reason: "UNKNOWN_SERVICE" });
   });
+});
+
+describe("a restart of a lone hub", () => {
+  it.each(["stopped", "killed"])(
+    "that was %s leaves it knowing who took what and who did not",
+    async (end) => {
+      const before = await startReleaseHub();
+      const taking = await startInstance(before, "a", takes);
+      const refusing = await startInstance(before, "b", (revision) =>
+        revision === 1n ? "" : "cannot read it",
+      );
+      const waiting = await startInstance(before, "c", (revision) => (revision === 1n ? "" : undefined));
+      const wait = { service: SERVICE, timeout: { seconds: 10n }, rollbackOnRejections: 0, share: 0.3 };
+      await before.releases.publishConfig({ documents: words("1"), expectedRevision: 1n, wait });
+      const rejected = async () => (await before.releases.getRollout({})).summary?.rejected;
+      await expect.poll(rejected, { timeout: 5_000 }).toBe(1);
+      const header = refusing.seen[0]?.header;
+      let { dataDir } = before;
+      if (end === "killed") {
+        // What is on the disk at a moment when nobody has stopped anything.
+        const reported = async () => await readFile(join(dataDir, "rollout.jsonl"), "utf8").catch(() => "");
+        await expect.poll(async () => /cannot read it/.test(await reported()), { timeout: 5_000 }).toBe(true);
+        const copy = await temporaryDirectory();
+        await cp(dataDir, copy, { recursive: true, filter: (path) => !path.endsWith(".lock") });
+        dataDir = copy;
+      } else {
+        for (const one of [taking, refusing, waiting]) await one.stop();
+        await before.stop();
+      }
+      const after = await startReleaseHub({ dataDir });
+      const { instances, summary } = await after.releases.getRollout({ revision: 2n });
+      expect(instances).toMatchObject([
+        { instance: "a", state: RolloutState.APPLIED, appliedRevision: 2n },
+        { instance: "b", state: RolloutState.REJECTED, appliedRevision: 1n, error: "cannot read it" },
+        { instance: "c", state: RolloutState.SILENT, appliedRevision: 1n },
+      ]);
+      expect(summary).toMatchObject({ applied: 1, rejected: 1, silent: 1, behind: 0 });
+      for (const { lastSeenTime } of instances)
+        expect(Math.abs(Number(lastSeenTime?.seconds) * 1000 - Date.now())).toBeLessThan(60_000);
+      // What it runs on is of revision 1; revision 2, which it has refused, is not sent to it again.
+      const resume = { epoch: header?.epoch ?? "", revision: 1n };
+      const request = { service: SERVICE, instance: "b", resume };
+      for await (const { event } of after.config.watchMessagingConfig(request)) {
+        expect(event.case).toBe("bookmark");
+        break;
+      }
+    },
+  );
 });
 
 async function headerOf(hub: Hub): Promise<{ epoch: string; revision: bigint }> {
