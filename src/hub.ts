@@ -15,7 +15,6 @@ import { RolloutBoard } from "./config/rollout-board.ts";
 import { type RolloutView, SharedRollout } from "./config/shared-rollout.ts";
 import type { Position } from "./config/snapshot.ts";
 import { ConfigWatch } from "./config/watch.ts";
-import { blankSources } from "./health/blank.ts";
 import { Health } from "./health/health.ts";
 import { HealthBoard } from "./health/health-board.ts";
 import { countHealth } from "./health/health-metrics.ts";
@@ -84,15 +83,15 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   lifecycle.defer(() => health.stop());
   observeComponents(health.components, metrics, logger);
   const topology = new Topology({ live, health, board, ports: topologyPorts(settings) });
-  const sources = { ...blankSources(config), infrastructure: health.components };
-  const healthBoard = new HealthBoard(sources, settings.bookmarkIntervalMs);
+  const { components: infrastructure, kafkaInspection: kafka, natsInspection: nats } = health;
+  const healthBoard = new HealthBoard({ infrastructure, kafka, nats }, settings.bookmarkIntervalMs);
   lifecycle.defer(() => healthBoard.stop());
   countHealth(healthBoard, metrics);
 
   const gate = await createGate(settings);
   const status = new ServingStatus(
     SERVICES.map((service) => service.typeName),
-    sources.infrastructure,
+    infrastructure,
   );
   lifecycle.defer(() => status.stop());
   const shutdown = new AbortController();
