@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 
 /** A server's process with the processes that it started itself. None of them outlives this one, however it ends. */
@@ -12,12 +12,13 @@ export interface Child {
   readonly ended: Promise<void>;
   /** Ends them at once, and waits until they are gone. */
   kill(): Promise<void>;
-  /** Holds it still, as a machine does that hangs. */
+  /** Holds them still, as a machine does that hangs: when this returns, none of them says anything more. */
   pause(): void;
   resume(): void;
 }
 
 const KEPT_CHARACTERS = 20_000;
+const HOLD_MS = 2_000;
 
 export interface ChildOptions {
   /** For a program that refuses to run as root. */
@@ -64,8 +65,11 @@ export function startChild(
   // The first one is held still before, lest it start more of them.
   const signal = (name: NodeJS.Signals): void => {
     if (pid === 0 || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGSTOP");
-    for (const each of childrenOf(pid)) send(each, name);
+    hold(pid);
+    for (const each of childrenOf(pid)) {
+      if (name === "SIGSTOP") hold(each);
+      else send(each, name);
+    }
     child.kill(name);
   };
   const killNow = (): void => signal("SIGKILL");
@@ -119,6 +123,28 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   throw new Error(`${what}: not within ${timeoutMs} ms\n${state()}`);
+}
+
+// A signal has an effect some time later, and whoever pauses a server counts on its silence.
+function hold(pid: number): void {
+  send(pid, "SIGSTOP");
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (const end = performance.now() + HOLD_MS; !isStill(pid) && performance.now() < end; ) {
+    Atomics.wait(sleeper, 0, 0, 1);
+  }
+}
+
+// Every thread is stopped, or gone; or the system does not tell.
+function isStill(pid: number): boolean {
+  try {
+    const tasks = readdirSync(`/proc/${pid}/task`);
+    // The state stands behind the name in brackets, which may hold anything.
+    return tasks.every((task) =>
+      /\) [TtZXx] [^)]*$/.test(readFileSync(`/proc/${pid}/task/${task}/stat`, "utf8")),
+    );
+  } catch {
+    return !existsSync(`/proc/${pid}/task`);
+  }
 }
 
 // Empty where the system does not tell.
