@@ -43,45 +43,32 @@ function route(parameters: readonly string[], json: (query: Record<string, strin
 }
 
 function topics(health: HealthBoard, version: string): Json {
-  const response = rendered(CheckKafkaTopicsResponseSchema, health.topics(version));
-  const {
-    status = "",
-    topics: all,
-    total = 0,
-    healthy = 0,
-    missing = 0,
-    drifted = 0,
-    unknown = 0,
-    ...rest
-  } = response;
-  const shaped = eachOf(all, (topic) => {
-    const { exists = null, domain = "", expected_partitions = 0, expected_retention_ms = 0, ...more } = topic;
-    const { status: own = "", name: _, settings = [], ...others } = more;
-    const expected = { expected_partitions, expected_retention: expected_retention_ms };
-    return { exists, domain, ...expected, status: own, settings: byName(settings), ...others };
+  const { topics: all, ...rest } = rendered(CheckKafkaTopicsResponseSchema, health.topics(version));
+  const shaped = eachOf(all, ({ name: _, settings = [], ...topic }) => {
+    const { exists = null, domain = "", expected_partitions = 0, status = "", ...more } = topic;
+    const { expected_retention_ms: expected_retention = 0, ...others } = more;
+    const expected = { expected_partitions, expected_retention };
+    return { exists, domain, ...expected, status, settings: byName(settings), ...others };
   });
-  return { status, topics: shaped, total, healthy, missing, drifted, unknown, ...withoutEmptyError(rest) };
+  return answered({ topics: shaped }, rest);
 }
 
 function streams(health: HealthBoard, version: string): Json {
-  const response = rendered(CheckNatsStreamsResponseSchema, health.streams(version));
-  const shaped = eachOf(
-    response.streams,
-    ({ exists = null, status = "", name: _, settings = [], ...rest }) => {
-      return { exists, status, settings: byName(settings), ...rest };
-    },
-  );
-  return { ...withoutEmptyError(response), streams: shaped };
+  const { streams: all, ...rest } = rendered(CheckNatsStreamsResponseSchema, health.streams(version));
+  const shaped = eachOf(all, ({ name: _, exists = null, status = "", settings = [], ...others }) => {
+    return { exists, status, settings: byName(settings), ...others };
+  });
+  return answered({ streams: shaped }, rest);
 }
 
 function groups(health: HealthBoard, version: string): Json {
-  const {
-    status = "",
-    groups: all,
-    ...rest
-  } = rendered(CheckConsumerGroupsResponseSchema, health.groups(version));
-  const shaped = eachOf(all, ({ name: _, ...group }) => group);
-  return { status, consumer_groups: shaped, ...withoutEmptyError(rest) };
+  const { groups: all, ...rest } = rendered(CheckConsumerGroupsResponseSchema, health.groups(version));
+  return answered({ consumer_groups: eachOf(all, ({ name: _, ...group }) => group) }, rest);
+}
+
+// A client of old asks whether there is an error, and not which.
+function answered(resources: Fields, { status = "", error = "", ...rest }: Fields): Fields {
+  return { status, ...(error === "" ? {} : { error }), ...resources, ...rest };
 }
 
 // One cause is shown as one cause: the components that are not well, each with what it takes along.
@@ -116,9 +103,4 @@ function eachOf(all: Json | undefined, shape: (fields: Fields) => Fields): Field
 
 function byName(settings: Json): Fields {
   return Object.fromEntries((settings as Fields[]).map(({ name, ...rest }) => [String(name), rest]));
-}
-
-// A client of old asks whether there is an error, and not which.
-function withoutEmptyError({ error = "", ...rest }: Fields): Fields {
-  return error === "" ? rest : { error, ...rest };
 }
