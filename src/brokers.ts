@@ -29,8 +29,7 @@ export function brokerPorts(settings: Settings): HealthPorts {
       const { kafkaAccess } = await import("./adapters/kafka/connect.ts");
       return await openKafkaObserver(await kafkaAccess(address, settings));
     },
-    openNats: async ({ address }) =>
-      await (await import("./adapters/nats/observer.ts")).openNatsObserver(address),
+    openNats: async (target) => (await import("./adapters/nats/observer.ts")).openNatsObserver(target),
   };
 }
 
@@ -56,8 +55,7 @@ export function topologyPorts(settings: Settings): TopologyPorts {
       ]);
       return await openKafkaTopology(await kafkaAccess(address, settings));
     },
-    openNats: async ({ address }) =>
-      await (await import("./adapters/nats/topology-writer.ts")).openNatsTopology(address),
+    openNats: async (target) => (await import("./adapters/nats/topology-writer.ts")).openNatsTopology(target),
     lock: openApplyLock(),
     ownership: openOwnershipFile(settings.dataDir),
   };

@@ -35,6 +35,15 @@ export function parseNatsUrl(url: string): NatsAddress {
   };
 }
 
+/**
+ * Reads the address of a component: a URL, or "host:port", several of either with commas between; of several URLs the
+ * first tells the credentials. Throws Error, whose message never holds the address.
+ */
+export function parseNatsTarget(address: string): NatsAddress {
+  const url = address.trim().replaceAll(/,\s*(nats|tls):\/\/([^@,/]*@)?/g, ",");
+  return parseNatsUrl(/^\w+:\/\//.test(url) ? url : `nats://${url}`);
+}
+
 /** What to connect with: never gives up, and notices within seconds that a server is hung. */
 export function natsOptions(address: NatsAddress, name: string): ConnectionOptions {
   const { servers, user, pass, token, tls } = address;

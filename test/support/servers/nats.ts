@@ -38,6 +38,10 @@ export interface NatsOptions {
   readonly password?: string;
   /** The largest message in bytes; 8 MiB by default. */
   readonly maxPayload?: number;
+  /** More lines of its configuration file, such as an authorization block; then never the server of NATS_URL. */
+  readonly configuration?: string;
+  /** Variables of its environment, beside this process's. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Never the server of NATS_URL: for whoever stops it, or counts on how it is set. */
   readonly own?: boolean;
 }
@@ -53,7 +57,8 @@ const STARTS = 3;
  */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
   const { NATS_URL: url } = process.env;
-  if (url && !options.own && options.user === undefined) return foreignServer(url);
+  const isOwn = options.own || options.user !== undefined || options.configuration !== undefined;
+  if (url && !isOwn) return foreignServer(url);
   const [server] = await started(1, options);
   if (!server) throw new Error("no NATS server was started");
   return server;
@@ -132,6 +137,7 @@ class OwnServer implements NatsServer {
     await writeFile(file, configuration(this.#program, this.#options, this.#directory));
     const child = startChild(this.#program.path, ["-c", file], this.#directory, {
       temporary: this.#directory,
+      env: { ...process.env, ...this.#options.env },
     });
     this.#child = child;
     const isUp = async (): Promise<boolean> => {
@@ -178,6 +184,7 @@ function configuration(program: NatsProgram, options: OwnOptions, directory: str
     maxPayload = 8 * 1024 * 1024,
     route,
     routes,
+    configuration: more,
   } = options;
   const lines = [
     `server_name: ${name}`,
@@ -199,6 +206,7 @@ function configuration(program: NatsProgram, options: OwnOptions, directory: str
     const others = routes.map((each) => `"nats-route://127.0.0.1:${each}"`).join(", ");
     lines.push(`cluster { name: central-hub-test, listen: "127.0.0.1:${route}", routes: [${others}] }`);
   }
+  if (more !== undefined) lines.push(more);
   return `${lines.join("\n")}\n`;
 }
 
