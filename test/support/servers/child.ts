@@ -24,8 +24,6 @@ export interface ChildOptions {
   /** For a program that refuses to run as root. */
   readonly uid?: number;
   readonly gid?: number;
-  /** The whole environment; this process's by default. */
-  readonly env?: NodeJS.ProcessEnv;
   /** A directory that goes away with this process, should nobody come to remove it. */
   readonly temporary?: string;
   /** The program's environment; this process's by default. */
