@@ -85,6 +85,6 @@ export class Health {
         for (const { name } of Object.values(topics)) names.add(name);
       }
     }
-    return { topics: [...names], isGroupWanted: () => true };
+    return { topics: [...names], rankOfGroup: () => 0 };
   }
 }

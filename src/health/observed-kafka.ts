@@ -78,7 +78,7 @@ export interface ObservedGroup {
   /** As the broker spells it, such as "Stable" or "Empty". */
   readonly state: string;
   /** Number of members. */
-  readonly members: number;
+  readonly members: Seen<number>;
   /** Topics that its members read or that it has committed offsets for. */
   readonly topics: readonly string[];
   /** Committed offsets; a partition without one is left out. */
@@ -95,8 +95,11 @@ export interface CommittedOffset {
 export interface KafkaQuestion {
   /** Declared topics: asked for by name, because a list leaves out what one may not see. */
   readonly topics: readonly string[];
-  /** Whether a group is of interest, by its name; the others are not described. */
-  readonly isGroupWanted: (name: string) => boolean;
+  /**
+   * How little a group matters, by its name. Where there are more groups than one look covers, those of the highest
+   * rank are left out.
+   */
+  readonly rankOfGroup: (name: string) => number;
 }
 
 /** Looks at a Kafka cluster. */
