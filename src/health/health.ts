@@ -1,6 +1,7 @@
 import type { LiveConfig } from "../config/live-config.ts";
 import { ComponentBoard } from "./component-board.ts";
-import { KafkaInspection } from "./kafka-inspection.ts";
+import { groupMatcher } from "./group-names.ts";
+import { groupNames, KafkaInspection } from "./kafka-inspection.ts";
 import { NatsInspection } from "./nats-inspection.ts";
 import type { KafkaObserver, KafkaQuestion, ObservedKafka } from "./observed-kafka.ts";
 import type { NatsObserver, ObservedNats } from "./observed-nats.ts";
@@ -80,11 +81,18 @@ export class Health {
   // What any version declares: one look serves the answers for all of them.
   #kafkaQuestion(): KafkaQuestion {
     const names = new Set<string>();
-    for (const { kafka } of this.#live.manager.snapshot.documents.versions.values()) {
+    const { documents } = this.#live.manager.snapshot;
+    for (const { kafka } of documents.versions.values()) {
       for (const { topics } of Object.values(kafka?.message.topics ?? {})) {
         for (const { name } of Object.values(topics)) names.add(name);
       }
     }
-    return { topics: [...names], rankOfGroup: () => 0 };
+    const match = groupMatcher(groupNames(documents));
+    // Before the many of one pattern come those that are declared by name, and those of whom nobody knows.
+    const rankOfGroup = (name: string): number => {
+      const declared = match(name);
+      return declared === name ? 0 : declared === undefined ? 1 : 2;
+    };
+    return { topics: [...names], rankOfGroup };
   }
 }

@@ -13,11 +13,15 @@ import {
 } from "../../gen/centralhub/health/v1/health_service_pb.ts";
 import { floorsOf } from "../config/checks/compliance.ts";
 import { declared, versionOf } from "../config/declared.ts";
-import type { VersionDocuments } from "../config/document-set.ts";
+import type { DocumentSet, VersionDocuments } from "../config/document-set.ts";
 import type { LiveConfig } from "../config/live-config.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { brokerFindings } from "./broker-findings.ts";
 import { FindingTimes, tally } from "./findings.ts";
+import type { DeclaredGroup } from "./group-findings.ts";
+import { groupMatcher } from "./group-names.ts";
+import { GroupHistory } from "./group-verdict.ts";
+import { groupsAnswer } from "./groups-answer.ts";
 import type { ObservedKafka } from "./observed-kafka.ts";
 import type { SystemWatch } from "./system-watch.ts";
 import { type DeclaredTopic, judgeTopic } from "./topic-verdict.ts";
@@ -39,6 +43,8 @@ export class KafkaInspection {
   readonly #times = new FindingTimes();
   readonly #listeners = new Set<() => void>();
   readonly #stops: readonly (() => void)[];
+  readonly #history = new GroupHistory();
+  #lastObserved: ObservedKafka | undefined;
   #inspected: ReadonlyMap<string, Inspected> = new Map();
 
   /** `ownTopics` are those that the hub itself makes, which nobody declares. */
@@ -86,6 +92,8 @@ export class KafkaInspection {
   #inspect(): void {
     const { snapshot } = this.#live.manager;
     const look = this.#look();
+    if (look.observed && look.observed !== this.#lastObserved) this.#history.take(look.observed);
+    this.#lastObserved = look.observed;
     const now = Date.now();
     const inspected = new Map<string, Inspected>();
     for (const version of snapshot.documents.versions.values()) {
@@ -128,7 +136,20 @@ export class KafkaInspection {
         findings,
         clusterId: observed?.clusterId ?? "",
       }),
-      groups: create(CheckConsumerGroupsResponseSchema, { ...shared, status: HealthStatus.ERROR }),
+      groups: create(CheckConsumerGroupsResponseSchema, {
+        ...shared,
+        ...groupsAnswer(
+          declaredGroups(version),
+          observed
+            ? {
+                observed,
+                history: this.#history,
+                matchAny: groupMatcher(groupNames(documents)),
+                topics: new Set(topics.map(({ name }) => name)),
+              }
+            : error,
+        ),
+      }),
     };
   }
 }
@@ -157,6 +178,18 @@ function findingsOf(inspected: ReadonlyMap<string, Inspected>): Map<string, Heal
       ],
     ]),
   );
+}
+
+/** The names of the consumer groups that any version declares. */
+export function groupNames({ versions }: DocumentSet): Set<string> {
+  return new Set(
+    [...versions.values()].flatMap(({ kafka }) => Object.keys(kafka?.message.consumerGroups ?? {})),
+  );
+}
+
+function declaredGroups(version: VersionDocuments): DeclaredGroup[] {
+  const { file, message } = declared(version, "kafka");
+  return Object.entries(message.consumerGroups).map(([name, { topics }]) => ({ name, topics, file }));
 }
 
 function declaredTopics(version: VersionDocuments, { documents }: Snapshot, now: number): DeclaredTopic[] {
