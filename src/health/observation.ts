@@ -16,12 +16,18 @@ export interface ObservationTimes {
   readonly timeoutMs: number;
 }
 
+/**
+ * Time in milliseconds after which a look counts as unanswered although it may still end well, unless the last good one
+ * took half as long: whoever asks is told in time, and a cluster that takes its time is not cut off.
+ */
+const PATIENCE_MS = 2_500;
+
 /** Share of the interval by which looks are spread, so that hubs that start together do not look together. */
 const JITTER = 0.1;
 
 /**
- * Looks at a system again and again, one look at a time, and keeps what it saw. A look that takes too long is given
- * up; a system that hangs delays nothing but the next look.
+ * Looks at a system again and again, one look at a time, and keeps what it saw. A look that takes long is told of, one that
+ * takes too long is given up; a system that hangs delays nothing but the next look.
  */
 export class ObservationLoop<Observed> {
   readonly #look: (signal: AbortSignal) => Promise<Observed>;
@@ -31,8 +37,9 @@ export class ObservationLoop<Observed> {
   #observation: Observation<Observed> = { observed: undefined, error: "it has not been looked at yet" };
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  #lastMs = 0;
 
-  /** `onLook` is called after every look. The first look begins at once. */
+  /** `onLook` is called after every look, and when one takes long. The first look begins at once. */
   constructor(
     look: (signal: AbortSignal) => Promise<Observed>,
     times: ObservationTimes,
@@ -74,17 +81,28 @@ export class ObservationLoop<Observed> {
   async #run(): Promise<void> {
     const began = performance.now();
     const { intervalMs, timeoutMs } = this.#times;
+    const patienceMs = Math.max(PATIENCE_MS, 2 * this.#lastMs);
+    const patience = setTimeout(() => {
+      this.#miss(`no answer within ${patienceMs} ms`);
+      this.#onLook(this.#observation);
+    }, patienceMs);
     try {
       this.#observation = { observed: await this.#bounded(timeoutMs), error: undefined };
+      this.#lastMs = Math.round(performance.now() - began);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#observation = { observed: this.#observation.observed, error: reason };
+      this.#miss(error instanceof Error ? error.message : String(error));
+    } finally {
+      clearTimeout(patience);
     }
     this.#running = undefined;
     if (this.#stopped.signal.aborted) return;
     const wait = intervalMs * (1 - Math.random() * JITTER) - (performance.now() - began);
     this.#next(Math.max(0, wait));
     this.#onLook(this.#observation);
+  }
+
+  #miss(error: string): void {
+    this.#observation = { observed: this.#observation.observed, error };
   }
 
   // The look may pay no heed to its signal; then it is left behind.
