@@ -23,7 +23,7 @@ export function brokerOverrides(settings: Settings): Overrides {
 /** Opens what looks at the outside world. */
 export function brokerPorts(settings: Settings): HealthPorts {
   return {
-    openProbe: (target) => openProbe(target),
+    openProbe: (target) => openProbe(target, settings),
     openKafka: async ({ address }) => {
       const { openKafkaObserver } = await import("./adapters/kafka/observer.ts");
       const { kafkaAccess } = await import("./adapters/kafka/connect.ts");
@@ -33,16 +33,31 @@ export function brokerPorts(settings: Settings): HealthPorts {
   };
 }
 
-async function openProbe({ kind }: Target): Promise<Probe> {
-  return {
-    check: async () => ({
-      verdict: "unknown",
-      reason: `this hub cannot look at ${kind} yet`,
-      facts: {},
-      warnings: [],
-    }),
-    close: async () => {},
-  };
+async function openProbe(target: Target, settings: Settings): Promise<Probe> {
+  switch (target.kind) {
+    case "kafka": {
+      const [{ kafkaAccess }, { openKafkaProbe }] = await Promise.all([
+        import("./adapters/kafka/connect.ts"),
+        import("./adapters/kafka/probe.ts"),
+      ]);
+      const access = await kafkaAccess(target.address, settings);
+      return openKafkaProbe(target, access, settings.kafkaRoundTripTopic);
+    }
+    case "nats": {
+      const { get } = await import("./adapters/network/get.ts");
+      return (await import("./adapters/nats/probe.ts")).openNatsProbe(target, get);
+    }
+    case "zookeeper": {
+      const { exchange } = await import("./adapters/network/dial.ts");
+      return (await import("./adapters/zookeeper/probe.ts")).openZooKeeperProbe(target, exchange);
+    }
+    case "postgres":
+      return (await import("./adapters/postgres/probe.ts")).openPostgresProbe(target);
+    case "http":
+      return (await import("./adapters/network/http-probe.ts")).openHttpProbe(target);
+    case "tcp":
+      return (await import("./adapters/network/tcp-probe.ts")).openTcpProbe(target);
+  }
 }
 
 /** What plans are carried out through. */

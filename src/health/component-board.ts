@@ -19,7 +19,7 @@ interface Entry {
 
 /** What a board is made of. */
 export interface BoardParts {
-  readonly log: RevisionLog;
+  readonly log: Pick<RevisionLog, "status" | "onStatus">;
   /** Where the log is: "file" or a URL. */
   readonly logAddress: string;
   readonly openProbe: OpenProbe;

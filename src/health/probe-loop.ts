@@ -1,4 +1,5 @@
 import { HubError } from "../errors.ts";
+import { startDeadline } from "./deadline.ts";
 import type { OpenProbe, Probe, Reading } from "./probe.ts";
 import type { Target } from "./targets.ts";
 
@@ -40,7 +41,7 @@ export class ProbeLoop {
   readonly #onLook: () => void;
   readonly #stopped = new AbortController();
   #state: ProbeState;
-  #probe: Promise<Probe> | undefined;
+  #probe: Probe | undefined;
   #look: AbortController | undefined;
   #isAsking = false;
   #timer: NodeJS.Timeout | undefined;
@@ -71,7 +72,7 @@ export class ProbeLoop {
   }
 
   async #close(): Promise<void> {
-    await (await this.#probe)?.close();
+    await this.#probe?.close();
   }
 
   #next(delayMs: number): void {
@@ -83,6 +84,8 @@ export class ProbeLoop {
   }
 
   async #run(): Promise<void> {
+    await this.#openProbe();
+    if (this.#stopped.signal.aborted) return;
     const began = performance.now();
     const elapsed = (): number => performance.now() - began;
     let look = await this.#lookOnce(this.#target.timeoutMs);
@@ -130,11 +133,10 @@ export class ProbeLoop {
     const look = new AbortController();
     this.#look = look;
     let isLate = false;
-    const deadline = setTimeout(() => {
+    const takeBack = startDeadline(timeoutMs, () => {
       isLate = true;
       look.abort();
-    }, timeoutMs);
-    deadline.unref();
+    });
     const reading = await this.#ask(look.signal, timeoutMs).catch(
       (error: unknown): Reading => ({
         // Where an address cannot be made sense of, nobody has looked.
@@ -144,7 +146,8 @@ export class ProbeLoop {
         warnings: [],
       }),
     );
-    clearTimeout(deadline);
+    takeBack();
+    this.#look = undefined;
     return { reading, isLate, latencyMs: performance.now() - began };
   }
 
@@ -162,14 +165,22 @@ export class ProbeLoop {
     return await Promise.race([asked, late.promise]);
   }
 
+  // The loading of a driver is no part of a look.
+  async #openProbe(): Promise<Probe | Error> {
+    if (this.#probe) return this.#probe;
+    try {
+      this.#probe = await this.#open(this.#target);
+      return this.#probe;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
   async #check(signal: AbortSignal): Promise<Reading> {
     this.#isAsking = true;
     try {
-      this.#probe ??= this.#open(this.#target);
-      const probe = await this.#probe.catch((error: unknown) => {
-        this.#probe = undefined;
-        throw error;
-      });
+      const probe = await this.#openProbe();
+      if (probe instanceof Error) throw probe;
       return await probe.check(signal);
     } finally {
       this.#isAsking = false;
@@ -201,5 +212,6 @@ function pause(ms: number, signal?: AbortSignal): Promise<void> {
     const timer = setTimeout(end, ms);
     timer.unref();
     signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
   });
 }

@@ -2,12 +2,13 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { Admin, type Base, type BaseOptions } from "@platformatic/kafka";
 import { HubError } from "../../errors.ts";
+import { type Endpoint, readEndpoints } from "../../health/endpoints.ts";
 import type { Settings } from "../../settings/settings.ts";
 
 /** Where Kafka is, and how to be let in. */
 export interface KafkaAccess {
   /** Where to begin; the brokers name the others. An IPv6 host stands without brackets. */
-  readonly brokers: readonly { readonly host: string; readonly port: number }[];
+  readonly brokers: readonly Endpoint[];
   readonly sasl?: {
     readonly mechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
     readonly username: string;
@@ -33,7 +34,7 @@ export async function kafkaAccess(address: string, settings: KafkaSettings): Pro
     throw new HubError("NOT_CONFIGURED", `${mechanism} needs a user; set KAFKA_SASL_USERNAME`);
   }
   return {
-    brokers: address.split(",").map(hostAndPort),
+    brokers: readEndpoints(address, DEFAULT_PORT),
     ...(mechanism ? { sasl: { mechanism, username, password: settings.kafkaSaslPassword } } : {}),
     ...(kafkaTls ? { tls: kafkaTlsCa ? { ca: await readAuthorities(kafkaTlsCa) } : {} } : {}),
   };
@@ -71,16 +72,6 @@ export function openAdmin(access: KafkaAccess, timeoutMs: number): Admin {
 export async function discard(client: Base): Promise<void> {
   for (const [, connection] of client.connections) connection.socket?.destroy();
   await client.close().catch(() => {});
-}
-
-function hostAndPort(text: string): { host: string; port: number } {
-  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]/@]+))(?::(\d{1,5}))?$/.exec(text.trim());
-  const port = Number(parts?.[3] ?? DEFAULT_PORT);
-  const host = parts?.[1] ?? parts?.[2];
-  if (!host || port < 1 || port > 65_535) {
-    throw new HubError("NOT_CONFIGURED", `"${text}" is no Kafka broker; write "host:port,host:port"`);
-  }
-  return { host, port };
 }
 
 async function readAuthorities(file: string): Promise<string> {
