@@ -113,6 +113,17 @@ await describeWith(
       expect(code).toBe(0);
     });
 
+    test.each([
+      ["revision-log", "SERVING", 0],
+      ["trading-engine", "SERVING", 0],
+      ["kafka", "UNKNOWN", 4],
+    ])("finds the component or service %s of the platform: %s", async (service, status, expected) => {
+      const hub = await startTestHub();
+      const { code, stderr } = await run(probe, [`-addr=127.0.0.1:${hub.port}`, `-service=${service}`]);
+      expect(stderr).toMatch(new RegExp(`status: "?${status}\\b|responded with "${status}"`));
+      expect(code).toBe(expected);
+    });
+
     test("fails for a service that the hub does not have", async () => {
       const hub = await startTestHub();
       const { code } = await run(probe, [`-addr=127.0.0.1:${hub.port}`, "-service=no.such.Service"]);
