@@ -16,7 +16,6 @@ const MEASURED: ReadonlySet<FindingType> = new Set([
   FindingType.RETENTION_BYTES_BITES,
   FindingType.DATA_LOST,
   FindingType.STREAM_LIMIT_BITES,
-  FindingType.STREAM_REPLICA_BEHIND,
   FindingType.GROUP_FALLING_BEHIND,
   FindingType.GROUP_STALLED,
   FindingType.GROUP_STOPPED,
