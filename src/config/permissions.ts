@@ -1,6 +1,6 @@
 import type { NatsPermissions } from "../../gen/centralhub/config/v1/nats_pb.ts";
 import { HubError } from "../errors.ts";
-import { contains, hasWildcard, overlaps, subjectFault } from "./subjects.ts";
+import { hasWildcard, overlaps, subjectFault } from "./subjects.ts";
 
 export type Action = "publish" | "subscribe";
 
@@ -14,8 +14,9 @@ export interface PermissionAnswer {
 }
 
 /**
- * Decides as a NATS server does: a subject is allowed when one allowed subject contains all of it and no denied
- * one does. A subscription with wildcards that a denial merely overlaps is allowed, and what is denied is kept
+ * Decides as a NATS server does: a subject is allowed when one allowed subject matches it and no denied one does. For a
+ * subscription the server takes wildcards for plain tokens, so that "*" of a rule matches its last ">" too: who may
+ * subscribe "a.*" may subscribe "a.>", and gets all of it. A subscription with wildcards that a denial merely overlaps is allowed, and what is denied is kept
  * from it. Unlike a bare NATS user, a service without an entry may do nothing.
  */
 export function decidePermission(
@@ -41,12 +42,20 @@ export function decidePermission(
     return { allowed: false, rule: `${at} is not declared: nothing is allowed`, withheld: [] };
   const allow = action === "publish" ? permissions.publish : permissions.subscribe;
   const deny = action === "publish" ? permissions.denyPublish : permissions.denySubscribe;
-  const denial = deny.find((rule) => contains(rule, subject));
+  const denial = deny.find((rule) => matches(rule, subject));
   if (denial !== undefined) return { allowed: false, rule: `${at}.deny_${action}: ${denial}`, withheld: [] };
-  const allowance = allow.find((rule) => contains(rule, subject));
+  const allowance = allow.find((rule) => matches(rule, subject));
   if (allowance === undefined) {
     return { allowed: false, rule: `${at}.${action} allows no subject that contains it`, withheld: [] };
   }
   const withheld = hasWildcard(subject) ? deny.filter((rule) => overlaps(rule, subject)) : [];
   return { allowed: true, rule: `${at}.${action}: ${allowance}`, withheld };
+}
+
+function matches(rule: string, subject: string): boolean {
+  const wanted = subject.split(".");
+  const tokens = rule.split(".");
+  const isAll = tokens.at(-1) === ">";
+  if (isAll ? wanted.length < tokens.length : wanted.length !== tokens.length) return false;
+  return tokens.every((token, index) => token === "*" || token === ">" || token === wanted[index]);
 }

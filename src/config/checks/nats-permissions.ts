@@ -1,4 +1,4 @@
-import type { NatsConfig } from "../../../gen/centralhub/config/v1/nats_pb.ts";
+import type { NatsConfig, NatsPermissions } from "../../../gen/centralhub/config/v1/nats_pb.ts";
 import type { Report } from "../../documents/findings.ts";
 import type { Doc } from "../document-set.ts";
 import { contains, overlaps, subjectFault, wildcardOf } from "../subjects.ts";
@@ -55,8 +55,33 @@ export function checkNatsPermissions(
         }
       }
     }
+    checkReach(check, service, permissions, declared);
     checkDead(check, service, "publish", lists.publish, lists.deny_publish);
     checkDead(check, service, "subscribe", lists.subscribe, lists.deny_subscribe);
+  }
+}
+
+// Who may subscribe "a.*" may subscribe "a.>" too, because a NATS server takes the ">" for one more token.
+function checkReach(
+  check: Checker,
+  service: string,
+  { subscribe, denySubscribe }: NatsPermissions,
+  declared: readonly string[],
+): void {
+  for (const [index, subject] of subscribe.entries()) {
+    if (subject !== "*" && !subject.endsWith(".*")) continue;
+    const reach = `${subject.slice(0, -1)}>`;
+    const named = [...subscribe, ...denySubscribe];
+    const gained = declared.find(
+      (known) => overlaps(reach, known) && !named.some((one) => contains(one, known)),
+    );
+    if (gained === undefined) continue;
+    check.warn(
+      "nats.permission_reach",
+      ["permissions", service, "subscribe", index],
+      `"${subject}" lets the service subscribe to "${reach}" as well, and so get "${gained}": a NATS server has it so`,
+      `allow "${reach}", or list in deny_subscribe what the service must not get`,
+    );
   }
 }
 

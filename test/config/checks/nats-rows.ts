@@ -3,6 +3,7 @@ import { NATS, type Row } from "./row.ts";
 const SIGNALS = '"subjects": ["signals.>"]';
 const SIGNAL_LIMITS = '"max_age": 3600000,\n      "max_msgs": 1000000,\n      "storage": "memory",';
 const PUBLISH = '"publish": ["market.>", "signals.>"]';
+const SUBSCRIBE = '"subscribe": ["market.>", "signals.>"]';
 const INDICATOR = '"pattern": "indicators.{type}.{symbol}"';
 
 export const NATS_ROWS: readonly Row[] = [
@@ -154,5 +155,17 @@ export const NATS_ROWS: readonly Row[] = [
     severity: "WARN",
     path: "permissions.live-collector.publish[1]",
     at: '"market.*.tick"]',
+  },
+  {
+    fault: "a subscription by which more can be had than it says",
+    edits: [
+      [NATS, INDICATOR, '"pattern": "indicators.{type}.{symbol}.{timeframe}"'],
+      [NATS, '"example": "indicators.rsi.EURUSD"', '"example": "indicators.rsi.EURUSD.5m"'],
+      [NATS, SUBSCRIBE, '"subscribe": ["*.*.*"]'],
+    ],
+    rule: "nats.permission_reach",
+    severity: "WARN",
+    path: "permissions.data-bridge.subscribe[0]",
+    at: '"*.*.*"',
   },
 ];
