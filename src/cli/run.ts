@@ -11,6 +11,7 @@ import {
   ROLLOUT_HELP,
   WATCH_HELP,
 } from "./release-help.ts";
+import { RENDER_HELP } from "./render-help.ts";
 
 export { HELP };
 
@@ -37,6 +38,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["rollback", { help: ROLLBACK_HELP, load: async () => (await import("./rollback.ts")).rollback }],
   ["rollout", { help: ROLLOUT_HELP, load: async () => (await import("./rollout.ts")).rollout }],
   ["health", { help: HEALTH_HELP, load: async () => (await import("./health.ts")).health }],
+  ["render", { help: RENDER_HELP, load: async () => (await import("./render.ts")).render }],
   ["export", { help: EXPORT_HELP, load: async () => (await import("./export-protos.ts")).exportProtos }],
 ]);
 
