@@ -3,6 +3,7 @@ import { openOwnershipFile } from "./adapters/files/ownership-file.ts";
 import type { HealthPorts } from "./health/health.ts";
 import type { Probe } from "./health/probe.ts";
 import type { Overrides, Target } from "./health/targets.ts";
+import type { Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "./settings/settings.ts";
 import type { TopologyPorts } from "./topology/ports.ts";
 
@@ -60,8 +61,12 @@ async function openProbe(target: Target, settings: Settings): Promise<Probe> {
   }
 }
 
-/** What plans are carried out through. */
-export function topologyPorts(settings: Settings): TopologyPorts {
+/** What plans are carried out through. Hubs that share a log share the lock, and the records of what they made. */
+export async function topologyPorts(settings: Settings, lifecycle: Lifecycle): Promise<TopologyPorts> {
+  const agreement =
+    settings.revisionLog === "file"
+      ? { lock: openApplyLock(), ownership: openOwnershipFile(settings.dataDir) }
+      : await sharedAgreement(settings.revisionLog, lifecycle);
   return {
     openKafka: async ({ address }) => {
       const [{ kafkaAccess }, { openKafkaTopology }] = await Promise.all([
@@ -71,7 +76,20 @@ export function topologyPorts(settings: Settings): TopologyPorts {
       return await openKafkaTopology(await kafkaAccess(address, settings));
     },
     openNats: async (target) => (await import("./adapters/nats/topology-writer.ts")).openNatsTopology(target),
-    lock: openApplyLock(),
-    ownership: openOwnershipFile(settings.dataDir),
+    ...agreement,
   };
+}
+
+async function sharedAgreement(
+  url: string,
+  lifecycle: Lifecycle,
+): Promise<Pick<TopologyPorts, "lock" | "ownership">> {
+  const [{ HubBucket }, { openApplyLease }, { openOwnershipBucket }] = await Promise.all([
+    import("./adapters/nats/hub-bucket.ts"),
+    import("./adapters/nats/apply-lock.ts"),
+    import("./adapters/nats/ownership-bucket.ts"),
+  ]);
+  const bucket = new HubBucket(url);
+  lifecycle.defer(() => bucket.close());
+  return { lock: openApplyLease(bucket), ownership: openOwnershipBucket(bucket) };
 }

@@ -31,6 +31,7 @@ import { ServingStatus } from "./rpc/serving-status.ts";
 import type { Settings } from "./settings/settings.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+import { Applies } from "./topology/applies.ts";
 import { Topology } from "./topology/topology.ts";
 
 /** A running hub. */
@@ -82,7 +83,10 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const health = new Health(live, brokerOverrides(settings), brokerPorts(settings), ownTopics, liveInstances);
   lifecycle.defer(() => health.stop());
   observeComponents(health.components, metrics, logger);
-  const topology = new Topology({ live, health, board, ports: topologyPorts(settings) });
+  const ports = await topologyPorts(settings, lifecycle);
+  const topology = new Topology({ live, health, board, ports });
+  const applies = new Applies(topology, audit);
+  lifecycle.defer(() => applies.stop());
   const { components: infrastructure, kafkaInspection: kafka, natsInspection: nats } = health;
   const healthBoard = new HealthBoard({ infrastructure, kafka, nats }, settings.bookmarkIntervalMs);
   lifecycle.defer(() => healthBoard.stop());
@@ -117,6 +121,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       desk,
       board,
       topology,
+      applies,
       audit,
       health: healthBoard,
       status,

@@ -55,7 +55,7 @@ const HOUSE: House = {
       packages: "any",
     },
     "brokers.ts": {
-      rooms: ["settings", "health", "topology", "adapters/*", "errors.ts"],
+      rooms: ["settings", "health", "topology", "adapters/*", "lifecycle.ts", "errors.ts"],
       gen: "none",
       builtins: "pure",
       packages: [],

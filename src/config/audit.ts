@@ -1,14 +1,16 @@
 /** Who did what: one record for each change that was made, or tried and refused. */
 export interface AuditRecord {
-  /** "publish" or "rollback". */
+  /** "publish", "rollback" or "apply". */
   readonly action: string;
   /** A token's subject; "anonymous" without authentication. */
   readonly caller: string;
   readonly requestId: string;
-  /** "done", or the reason why not. */
+  /** "done", or the reason why not; "begun" for what takes a while and says more when it ends. */
   readonly outcome: string;
-  /** The new revision; empty when there is none. */
+  /** The new revision, or the one that brokers are made as; empty when there is none. */
   readonly revision: string;
+  /** Each change of a broker by its id, with its outcome once there is one. */
+  readonly changes?: readonly string[];
 }
 
 /** Keeps audit records. */

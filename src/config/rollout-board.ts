@@ -87,14 +87,20 @@ export class RolloutBoard {
 
   /** Services with connected instances that follow a version, or only one of its systems. */
   liveServices(version: string, system = ""): string[] {
+    return [...this.liveInstances(version, system).keys()];
+  }
+
+  /** The same with the number of these instances, by service. */
+  liveInstances(version: string, system = ""): ReadonlyMap<string, number> {
     const revision = this.#watch.newestRevision;
-    const following = this.#rollout.instances().filter(({ connections, follows, service, instance }) => {
+    const counts = new Map<string, number>();
+    for (const { connections, follows, service, instance } of this.#rollout.instances()) {
       const { systems } = follows;
-      if (connections === 0 || (system && systems.length > 0 && !systems.includes(system))) return false;
+      if (connections === 0 || (system && systems.length > 0 && !systems.includes(system))) continue;
       const view = this.#watch.viewOf(revision, follows.systems, follows.version, service, instance);
-      return view?.version === version;
-    });
-    return [...new Set(following.map(({ service }) => service))];
+      if (view?.version === version) counts.set(service, (counts.get(service) ?? 0) + 1);
+    }
+    return counts;
   }
 
   /** Waits until the share has applied the revision, too many have rejected it, or the time is up. */

@@ -26,6 +26,7 @@ import type { Handler } from "../http/listener.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Applies } from "../topology/applies.ts";
 import type { Topology } from "../topology/topology.ts";
 import { checkBinaryBody, createAdapter } from "./adapter.ts";
 import { callerKey, requestIdKey } from "./call-context.ts";
@@ -59,6 +60,7 @@ export interface Answers {
   readonly desk: ReleaseDesk;
   readonly board: RolloutBoard;
   readonly topology: Topology;
+  readonly applies: Applies;
   readonly audit: AuditLog;
   readonly health: HealthBoard;
   readonly status: ServingStatus;
@@ -67,12 +69,13 @@ export interface Answers {
 
 /** Registers every service. */
 export function hubRoutes(answers: Answers): (router: ConnectRouter) => void {
-  const { config, watch, rollout, desk, board, topology, audit, health, status, reflection } = answers;
+  const { config, watch, rollout, desk, board, topology, applies, audit, health, status, reflection } =
+    answers;
   return (router) => {
     router.service(ConfigService, configService(config, watch, rollout));
     router.service(ReleaseService, releaseService(desk, board, audit));
     router.service(HealthService, healthService(health));
-    router.service(TopologyService, topologyService(topology));
+    router.service(TopologyService, topologyService(topology, applies));
     router.service(Health, grpcHealthService(status));
     if (!reflection) return;
     const implementation = reflectionService([...SERVICES, ...STANDARD]);

@@ -100,7 +100,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
 
 class OwnCluster implements KafkaServer {
   readonly version: string;
-  readonly clusterId = randomBytes(16).toString("base64url");
+  // One that began with a dash would be taken for a flag.
+  readonly clusterId = Buffer.concat([Buffer.of(0), randomBytes(15)]).toString("base64url");
   readonly bootstrap: string;
   readonly brokers: readonly OwnBroker[];
   readonly #nodes: readonly KafkaNode[];
