@@ -25,7 +25,7 @@ import { createRestHandler } from "./http/rest.ts";
 import { readTls } from "./http/tls.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { observe, observeComponents } from "./observe.ts";
-import { createRpcHandler, hubRoutes, SERVICES } from "./rpc/routes.ts";
+import { ANSWERED_BY_SNAPSHOT, createRpc, hubRoutes, SERVICES } from "./rpc/routes.ts";
 import { needOf } from "./rpc/scopes.ts";
 import { ServingStatus } from "./rpc/serving-status.ts";
 import type { Settings } from "./settings/settings.ts";
@@ -113,7 +113,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     readMaxBytes: settings.readMaxBytes,
     metricsNeed: settings.publicMetrics ? "public" : { scope: "health:read" },
   });
-  const rpc = createRpcHandler({
+  const rpc = createRpc({
     routes: hubRoutes({
       config,
       watch,
@@ -134,14 +134,16 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     ...settings,
     shutdown: shutdown.signal,
     extraHeaders: () => staleness(live),
+    basisOf: (method) => (ANSWERED_BY_SNAPSHOT.has(method) ? () => config.snapshot : undefined),
     fallback: rest,
   });
   const tls = await readTls(settings);
   const listener = await listen(
     settings,
-    createFront(rpc, settings.corsOrigins, logger),
+    createFront(rpc.handler, settings.corsOrigins, logger),
     { ...settings, mayStreamRequest: (path) => path.startsWith("/grpc.reflection.") },
     tls,
+    rpc.serveStream,
   );
   lifecycle.defer(() => listener.drain(settings.shutdownGraceMs));
   lifecycle.defer(() => {

@@ -12,6 +12,8 @@ export interface Caller {
 
 /** Decides who calls from the request's headers alone, before any of the body is read. */
 export interface IdentityGate {
+  /** Who calls, where that can be said at once: without a look at keys, and without a throw. */
+  known(authorization: string | undefined): Caller | undefined;
   /** Throws TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or KEYS_UNAVAILABLE. */
   identify(authorization: string | undefined): Caller | Promise<Caller>;
 }
@@ -28,6 +30,7 @@ export const NOBODY: Caller = Object.freeze({
 
 /** The gate of `auth: none`: everyone may do everything. */
 export const openGate: IdentityGate = {
+  known: () => EVERYBODY,
   identify: () => EVERYBODY,
 };
 const EVERYBODY: Caller = Object.freeze({ subject: "anonymous", scopes: new Set(["*"]), userId: undefined });
@@ -46,7 +49,7 @@ export async function admit(
   if (need === "undeclared") {
     throw new HubError("SCOPE_UNDECLARED", "this call names no scope, so no one may make it");
   }
-  if (!caller.scopes.has(need.scope) && !caller.scopes.has("*")) {
+  if (!holds(caller, need.scope)) {
     throw new HubError(
       "SCOPE_MISSING",
       `the token lacks the scope "${need.scope}"; ask for a token that has it`,
@@ -56,4 +59,20 @@ export async function admit(
     );
   }
   return caller;
+}
+
+/** The caller of a call that the gate lets through at once; undefined where `admit` has to say more. */
+export function admitKnown(
+  gate: IdentityGate,
+  need: Need,
+  authorization: string | undefined,
+): Caller | undefined {
+  if (need === "public") return NOBODY;
+  if (need === "undeclared") return undefined;
+  const caller = gate.known(authorization);
+  return caller && holds(caller, need.scope) ? caller : undefined;
+}
+
+function holds({ scopes }: Caller, scope: string): boolean {
+  return scopes.has(scope) || scopes.has("*");
 }

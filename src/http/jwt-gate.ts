@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
@@ -55,11 +55,17 @@ export function createJwtGate(keys: Keys, rules: JwtRules, now: () => number = D
     }
   }
 
+  function known(authorization: string | undefined): Caller | undefined {
+    const token = tokenIn(authorization);
+    const found = token === undefined ? undefined : verified.get(keyOf(token));
+    return found && found.expires > now() ? found.caller : undefined;
+  }
+
   async function identify(authorization: string | undefined): Promise<Caller> {
+    const remembered = known(authorization);
+    if (remembered) return remembered;
     const token = bearerToken(authorization);
-    const key = createHash("sha256").update(token).digest("base64");
-    const known = verified.get(key);
-    if (known && known.expires > now()) return known.caller;
+    const key = keyOf(token);
     verified.delete(key);
     const payload = await verify(token);
     const caller = callerOf(payload);
@@ -70,7 +76,16 @@ export function createJwtGate(keys: Keys, rules: JwtRules, now: () => number = D
     return caller;
   }
 
-  return { identify };
+  return { known, identify };
+}
+
+function tokenIn(authorization: string | undefined): string | undefined {
+  if (!authorization || authorization.length > TOKEN_MAX_LENGTH + "Bearer ".length) return undefined;
+  return /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization)?.[1];
+}
+
+function keyOf(token: string): string {
+  return hash("sha256", token, "base64");
 }
 
 function bearerToken(authorization: string | undefined): string {
@@ -80,8 +95,8 @@ function bearerToken(authorization: string | undefined): string {
       'this call needs a token; send it as "authorization: Bearer <token>"',
     );
   }
-  const token = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization)?.[1];
-  if (!token || token.length > TOKEN_MAX_LENGTH) {
+  const token = tokenIn(authorization);
+  if (token === undefined) {
     throw new HubError("TOKEN_INVALID", 'the authorization header is not of the form "Bearer <token>"');
   }
   return token;

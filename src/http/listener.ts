@@ -12,6 +12,9 @@ export type Response = http.ServerResponse;
 /** Answers requests of both kinds. */
 export type Handler = (request: Request, response: Response) => void;
 
+/** Takes a request over HTTP/2 as it comes, or leaves it to the Handler: then it has read nothing of it. */
+export type ServeStream = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => boolean;
+
 /** What bounds the listener. Times in milliseconds. */
 export interface ListenerLimits extends SessionLimits {
   /** Open connections, at most. */
@@ -51,6 +54,7 @@ export async function listen(
   handler: Handler,
   limits: ListenerLimits,
   tls?: Tls,
+  serveStream?: ServeStream,
 ): Promise<Listener> {
   const sessions = new Set<http2.ServerHttp2Session>();
   const onSession = (session: http2.ServerHttp2Session) => {
@@ -66,7 +70,9 @@ export async function listen(
     }
     handler(request, response);
   };
-  const server = tls ? secureServer(tls, serve, limits, onSession) : plainServer(serve, limits, onSession);
+  const server = tls
+    ? secureServer(tls, serve, limits, onSession, serveStream)
+    : plainServer(serve, limits, onSession, serveStream);
   const admission = new ConnectionLimits(limits.connections, limits.connectionsPerAddress);
   // Before any other listener sees the socket.
   server.prependListener("connection", (socket: Socket) => {
@@ -124,11 +130,13 @@ function plainServer(
   handler: Handler,
   limits: ListenerLimits,
   onSession: (session: http2.ServerHttp2Session) => void,
+  serveStream: ServeStream | undefined,
 ): http.Server {
   const h1 = http.createServer(http1Options(limits), handler);
   const h2 = http2.createServer(http2Options(limits), handler as unknown as Http2Handler);
   h2.on("session", onSession);
   h2.on("sessionError", () => {});
+  if (serveStream) serveFirst(h2, serveStream);
   const [serveHttp1] = h1.listeners("connection") as [(socket: Socket) => void];
   h1.removeListener("connection", serveHttp1);
   h1.on("connection", (socket: Socket) => {
@@ -140,6 +148,22 @@ function plainServer(
   });
   h1.on("clientError", answerBadRequest);
   return h1;
+}
+
+type StreamListener = (
+  stream: http2.ServerHttp2Stream,
+  headers: http2.IncomingHttpHeaders,
+  ...rest: unknown[]
+) => void;
+
+// Node makes its compatibility objects in a listener of its own, which then is left what was not taken.
+function serveFirst(server: http2.Http2Server | http2.Http2SecureServer, serveStream: ServeStream): void {
+  const [makeObjects] = server.listeners("stream") as [StreamListener];
+  server.removeListener("stream", makeObjects);
+  const serve: StreamListener = (stream, headers, ...rest) => {
+    if (!serveStream(stream, headers)) makeObjects.call(server, stream, headers, ...rest);
+  };
+  server.on("stream", serve);
 }
 
 // Reads just enough to tell the protocols apart, puts it back and hands the socket on. A peer that stays
@@ -179,6 +203,7 @@ function secureServer(
   handler: Handler,
   limits: ListenerLimits,
   onSession: (session: http2.ServerHttp2Session) => void,
+  serveStream: ServeStream | undefined,
 ): http2.Http2SecureServer {
   const server = http2.createSecureServer(
     {
@@ -193,6 +218,7 @@ function secureServer(
   );
   server.on("session", onSession);
   server.on("sessionError", () => {});
+  if (serveStream) serveFirst(server, serveStream);
   server.on("tlsClientError", (_error, socket: TLSSocket) => socket.destroy());
   server.on("secureConnection", (socket: TLSSocket) => {
     socket.on("error", () => socket.destroy());

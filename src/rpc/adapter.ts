@@ -1,17 +1,10 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import {
-  type ConnectRouter,
-  createContextKey,
-  createContextValues,
-  type HandlerContext,
-} from "@connectrpc/connect";
+import { type ConnectRouter, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { HubError, requestTooLarge } from "../errors.ts";
 import type { Handler } from "../http/listener.ts";
 import type { Logger } from "../telemetry/logger.ts";
-
-/** The body of the call, which can be looked at before Connect reads it. */
-const bodyKey = createContextKey<PeekableBody | undefined>(undefined, { description: "body" });
+import { bodyKey, PeekableBody } from "./peekable-body.ts";
 
 /** Hands requests to the router's RPCs by their path, and all others to the fallback. */
 export function createAdapter(router: ConnectRouter, fallback: Handler, logger: Logger): Handler {
@@ -74,30 +67,4 @@ export async function checkBinaryBody(context: HandlerContext, maxBytes: number)
 function onlyMessage(bytes: Buffer): Buffer | undefined {
   if (bytes.length < ENVELOPE_BYTES || bytes[0] !== 0) return undefined;
   return bytes.readUInt32BE(1) === bytes.length - ENVELOPE_BYTES ? bytes.subarray(ENVELOPE_BYTES) : undefined;
-}
-
-/** A body that yields what was peeked at again. */
-class PeekableBody implements AsyncIterable<Uint8Array> {
-  readonly #source: AsyncIterator<Uint8Array>;
-  readonly #peeked: Uint8Array[] = [];
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#source = source[Symbol.asyncIterator]();
-  }
-
-  /** The whole body; undefined as soon as it is longer than the bound. */
-  async peek(maxBytes: number): Promise<Buffer | undefined> {
-    let length = 0;
-    for (let next = await this.#source.next(); !next.done; next = await this.#source.next()) {
-      this.#peeked.push(next.value);
-      length += next.value.byteLength;
-      if (length > maxBytes) return undefined;
-    }
-    return Buffer.concat(this.#peeked);
-  }
-
-  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    if (this.#peeked.length > 0) yield Buffer.concat(this.#peeked.splice(0));
-    yield* { [Symbol.asyncIterator]: () => this.#source };
-  }
 }

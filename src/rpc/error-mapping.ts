@@ -60,10 +60,12 @@ export function toConnectError(error: unknown, requestId: string): ConnectError 
           },
         );
   const { reason, metadata, message } = known;
-  const info = create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata });
-  const mapped = new ConnectError(message, CODE_OF[reason], undefined, [
-    { desc: ErrorInfoSchema, value: info },
-  ]);
+  const mapped = new ConnectError(message, CODE_OF[reason]);
+  // A request that cannot even be read is refused as the protocols themselves refuse it, which is without details.
+  if (reason !== "REQUEST_TOO_LARGE") {
+    const info = create(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata });
+    mapped.details.push({ desc: ErrorInfoSchema, value: info });
+  }
   if (known instanceof DocumentsRefused) {
     mapped.details.push({ desc: PublishRefusalSchema, value: refusalMessage(known) });
   }

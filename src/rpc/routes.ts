@@ -1,11 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import {
-  Code,
-  type ConnectRouter,
-  createConnectRouter,
-  type HandlerContext,
-  type Interceptor,
-} from "@connectrpc/connect";
+import { Code, createConnectRouter, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
@@ -22,7 +16,7 @@ import type { RolloutView } from "../config/shared-rollout.ts";
 import type { ConfigWatch } from "../config/watch.ts";
 import type { HealthBoard } from "../health/health-board.ts";
 import { admit, type IdentityGate, type Need } from "../http/identity.ts";
-import type { Handler } from "../http/listener.ts";
+import type { Handler, ServeStream } from "../http/listener.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -38,6 +32,9 @@ import { healthService } from "./health-service.ts";
 import { deadlineInterceptor } from "./interceptors/deadline.ts";
 import { errorInterceptor } from "./interceptors/errors.ts";
 import { telemetryInterceptor } from "./interceptors/telemetry.ts";
+import { leanCalls, type Register, registerRecorded } from "./lean/lean-calls.ts";
+import { LeanPath } from "./lean/lean-path.ts";
+import { type Failure, failureKey } from "./lean/through-connect.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { releaseService } from "./release-service.ts";
 import type { ServingStatus } from "./serving-status.ts";
@@ -68,28 +65,47 @@ export interface Answers {
 }
 
 /** Registers every service. */
-export function hubRoutes(answers: Answers): (router: ConnectRouter) => void {
+export function hubRoutes(answers: Answers): (register: Register) => void {
   const { config, watch, rollout, desk, board, topology, applies, audit, health, status, reflection } =
     answers;
-  return (router) => {
-    router.service(ConfigService, configService(config, watch, rollout));
-    router.service(ReleaseService, releaseService(desk, board, audit));
-    router.service(HealthService, healthService(health));
-    router.service(TopologyService, topologyService(topology, applies));
-    router.service(Health, grpcHealthService(status));
+  return (register) => {
+    register(ConfigService, configService(config, watch, rollout));
+    register(ReleaseService, releaseService(desk, board, audit));
+    register(HealthService, healthService(health));
+    register(TopologyService, topologyService(topology, applies));
+    register(Health, grpcHealthService(status));
     if (!reflection) return;
     const implementation = reflectionService([...SERVICES, ...STANDARD]);
-    router.service(ServerReflection, implementation);
-    router.service(ServerReflectionAlpha, implementation as object);
+    register(ServerReflection, implementation);
+    register(ServerReflectionAlpha, implementation as object);
   };
 }
+
+/** Calls whose answers depend on the snapshot and the request, and on nothing else. */
+export const ANSWERED_BY_SNAPSHOT: ReadonlySet<DescMethod> = new Set([
+  ConfigService.method.getMessagingConfig,
+  ConfigService.method.getNatsSubjects,
+  ConfigService.method.getKafkaTopics,
+  ConfigService.method.getKafkaConsumerGroups,
+  ConfigService.method.checkPermission,
+]);
 
 /** Calls that wait for others, and bound that wait by themselves. */
 const UNHURRIED: ReadonlySet<DescMethod> = new Set([ReleaseService.method.publishConfig]);
 
+const JSON_OPTIONS = { alwaysEmitImplicit: true, ignoreUnknownFields: false };
+/** Smallest message that is compressed for a client that takes that. */
+const COMPRESS_MIN_BYTES = 4096;
+
+/** What answers RPCs: any request, and ordinary ones over HTTP/2 as they come. */
+export interface Rpc {
+  readonly handler: Handler;
+  readonly serveStream?: ServeStream;
+}
+
 /** What every call passes through. Sizes in bytes, times in milliseconds. */
 export interface RpcOptions {
-  readonly routes: (router: ConnectRouter) => void;
+  readonly routes: (register: Register) => void;
   readonly gate: IdentityGate;
   readonly needOf: (method: DescMethod) => Need;
   readonly logger: Logger;
@@ -101,6 +117,10 @@ export interface RpcOptions {
   readonly shutdown: AbortSignal;
   /** Headers for every answer, such as how old the configuration is while the log is out of reach. */
   readonly extraHeaders: () => Readonly<Record<string, string>>;
+  /** Whether ordinary calls take the lean path. */
+  readonly leanPath: boolean;
+  /** What the answers of a method depend on beside the request, where that is all that they depend on. */
+  readonly basisOf: (method: DescMethod) => (() => unknown) | undefined;
   /** Answers what is not an RPC. */
   readonly fallback: Handler;
 }
@@ -109,7 +129,7 @@ export interface RpcOptions {
  * The Connect face: gRPC, gRPC-Web and Connect for every service. Options stand here, on the router, once: a
  * service that brings its own would replace the interceptors and open the protocols again.
  */
-export function createRpcHandler(options: RpcOptions): Handler {
+export function createRpc(options: RpcOptions): Rpc {
   // The first is the outermost. The gate runs before all of them, and before the body is read.
   const interceptors: Interceptor[] = [
     telemetryInterceptor(options.logger, options.metrics),
@@ -124,12 +144,19 @@ export function createRpcHandler(options: RpcOptions): Handler {
     writeMaxBytes: options.writeMaxBytes,
     // Brotli at its default quality costs more time than it saves.
     acceptCompression: [gzip],
-    compressMinBytes: 4096,
-    jsonOptions: { alwaysEmitImplicit: true, ignoreUnknownFields: false },
+    compressMinBytes: COMPRESS_MIN_BYTES,
+    jsonOptions: JSON_OPTIONS,
     shutdownSignal: options.shutdown,
   });
-  options.routes(router);
-  return createAdapter(router, options.fallback, options.logger);
+  const services = registerRecorded(router, options.routes);
+  const handler = createAdapter(router, options.fallback, options.logger);
+  if (!options.leanPath) return { handler };
+  const lean = new LeanPath(leanCalls(services, router.handlers, { ...options, json: JSON_OPTIONS }), {
+    ...options,
+    compressMinBytes: COMPRESS_MIN_BYTES,
+    deadlineMsOf: ({ method }) => (UNHURRIED.has(method) ? 0 : options.unaryDeadlineMs),
+  });
+  return { handler, serveStream: (stream, headers) => lean.serve(stream, headers) };
 }
 
 function requestGate({
@@ -141,10 +168,13 @@ function requestGate({
   extraHeaders,
 }: RpcOptions): (context: HandlerContext) => Promise<void> {
   return async (context) => {
-    const requestId = requestIdOf(context.requestHeader.get("x-request-id"));
+    const requestId =
+      context.values.get(failureKey)?.requestId ?? requestIdOf(context.requestHeader.get("x-request-id"));
     context.values.set(requestIdKey, requestId);
     context.responseHeader.set("x-request-id", requestId);
     for (const [name, value] of Object.entries(extraHeaders())) context.responseHeader.set(name, value);
+    const failure = context.values.get(failureKey);
+    if (failure) throw laidOut(failure, context);
     try {
       const authorization = context.requestHeader.get("authorization") ?? undefined;
       context.values.set(callerKey, await admit(gate, needOf(context.method), authorization));
@@ -159,4 +189,11 @@ function requestGate({
       throw refusal;
     }
   };
+}
+
+// The call has run on the lean path and is counted there; what its handler has said goes with the error.
+function laidOut({ error, header, trailer }: Failure, context: HandlerContext): unknown {
+  for (const [name, value] of header ?? []) context.responseHeader.append(name, value);
+  for (const [name, value] of trailer ?? []) context.responseTrailer.append(name, value);
+  return error;
 }

@@ -152,6 +152,8 @@ export const DEFINITIONS = {
   publicMetrics: define("auth.public.metrics", undefined, false, flag()),
   reflection: define("reflection", undefined, true, flag()),
 
+  leanPath: define("lean_path", undefined, true, flag()),
+
   readMaxBytes: define("limits.read_max_bytes", undefined, MIB, whole(1024, 64 * MIB)),
   writeMaxBytes: define("limits.write_max_bytes", undefined, 64 * MIB, whole(1024, 1024 * MIB)),
   unaryDeadlineMs: define("limits.unary_deadline_ms", undefined, 10_000, whole(100, 600_000)),

@@ -11,12 +11,15 @@ const tools = async () => ({ runner: await goTool("connectconformance"), go: awa
 
 await describeWith("Connect's conformance suite finds that the hub speaks", tools, ({ runner, go }) => {
   // No case is exempt, and the limit on the size of requests is on.
-  test(
-    "Connect, gRPC and gRPC-Web over HTTP/1.1 and HTTP/2, plain and with TLS",
-    async () => {
+  test.each([
+    ["by the lean path", ["lean"]],
+    ["by Connect's way alone", []],
+  ])(
+    "Connect, gRPC and gRPC-Web over HTTP/1.1 and HTTP/2, plain and with TLS, %s",
+    async (_name, path) => {
       const descriptors = join(await temporaryDirectory(), "conformance.binpb");
       await writeConformanceDescriptors(runner, go, descriptors);
-      const server = [process.execPath, join(HERE, "server.ts"), descriptors];
+      const server = [process.execPath, join(HERE, "server.ts"), descriptors, ...path];
       const report = await runConformance(runner, join(HERE, "config.yaml"), server, TIMEOUT_MS - 30_000);
       expect(report, report.text.slice(-20_000)).toMatchObject({ failed: 0 });
       expect(report.passed, report.text.slice(-20_000)).toBe(report.total);

@@ -1,6 +1,6 @@
 // The server under test of the Connect conformance suite: the hub's own listener, front, interceptors, gate and limits,
 // with ConformanceService in the place of the hub's services. The runner starts it, once for each configuration:
-// `node server.ts <descriptors>`; it reads a ServerCompatRequest from standard input and answers on standard output.
+// `node server.ts <descriptors> [lean]`; it reads a ServerCompatRequest from standard input and answers on standard output.
 import { readFile } from "node:fs/promises";
 import {
   create,
@@ -14,20 +14,20 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { createFront } from "../../../src/http/front.ts";
 import { openGate } from "../../../src/http/identity.ts";
 import { listen } from "../../../src/http/listener.ts";
-import { createRpcHandler } from "../../../src/rpc/routes.ts";
+import { createRpc } from "../../../src/rpc/routes.ts";
 import { defaults } from "../../../src/settings/settings.ts";
 import { silentLogger } from "../../../src/telemetry/logger.ts";
 import { createMetrics } from "../../../src/telemetry/metrics.ts";
 import type { ServerCompatRequest } from "./messages.ts";
 import { conformanceRoutes, conformanceService } from "./service.ts";
 
-const [descriptors = ""] = process.argv.slice(2);
+const [descriptors = "", lean = ""] = process.argv.slice(2);
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, await readFile(descriptors)));
 const wanted = fromBinary(message("ServerCompatRequest"), await readDelimited()) as ServerCompatRequest;
 if (wanted.clientTlsCert.length > 0) throw new Error("the hub does not ask for client certificates");
 
 const settings = defaults();
-const rpc = createRpcHandler({
+const rpc = createRpc({
   routes: conformanceRoutes(registry),
   gate: openGate,
   needOf: () => ({ scope: "conformance" }),
@@ -37,6 +37,8 @@ const rpc = createRpcHandler({
   readMaxBytes: wanted.messageReceiveLimit || settings.readMaxBytes,
   shutdown: new AbortController().signal,
   extraHeaders: () => ({}),
+  basisOf: () => undefined,
+  leanPath: lean === "lean",
   fallback: (_request, response) => {
     response.writeHead(404);
     response.end();
@@ -52,9 +54,10 @@ const streaming = new Set(
 const { cert, key } = wanted.serverCreds ?? {};
 const listener = await listen(
   { host: "127.0.0.1", port: 0 },
-  createFront(rpc, settings.corsOrigins, silentLogger),
+  createFront(rpc.handler, settings.corsOrigins, silentLogger),
   { ...settings, mayStreamRequest: (path) => streaming.has(path) },
   wanted.useTls ? { cert: text(cert), key: text(key) } : undefined,
+  rpc.serveStream,
 );
 process.once("SIGTERM", () => {
   listener.drain(500).then(

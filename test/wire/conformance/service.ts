@@ -8,7 +8,8 @@ import type {
   Registry,
 } from "@bufbuild/protobuf";
 import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
-import { ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { Register } from "../../../src/rpc/lean/lean-calls.ts";
 import type {
   ErrorDefinition,
   Header,
@@ -29,7 +30,7 @@ export function conformanceService(registry: Registry): DescService {
  * Registers ConformanceService, as its .proto documents it: what a request asks for is what it gets. The hub's JSON
  * options get the registry, which these messages need for their Any fields; the hub's own messages have none.
  */
-export function conformanceRoutes(registry: Registry): (router: ConnectRouter) => void {
+export function conformanceRoutes(registry: Registry): (register: Register) => void {
   const requestInfo = known(registry.getMessage("connectrpc.conformance.v1.ConformancePayload.RequestInfo"));
   const fail = (error: ErrorDefinition, info?: RequestInfo) => failure(error, requestInfo, info);
 
@@ -102,12 +103,10 @@ export function conformanceRoutes(registry: Registry): (router: ConnectRouter) =
     bidiStream: answerMany,
     // `unimplemented` is left out: the router answers for it.
   };
-  return (router) => {
-    router.service(
-      conformanceService(registry),
-      implementation as unknown as Partial<ServiceImpl<DescService>>,
-      { jsonOptions: { ...HUB_JSON, registry } },
-    );
+  return (register) => {
+    register(conformanceService(registry), implementation as unknown as Partial<ServiceImpl<DescService>>, {
+      jsonOptions: { ...HUB_JSON, registry },
+    });
   };
 }
 

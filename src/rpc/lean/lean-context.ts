@@ -1,0 +1,106 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { DescMethod } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import type { Caller } from "../../http/identity.ts";
+import { callerKey, requestIdKey } from "../call-context.ts";
+import type { Framing } from "./framing.ts";
+
+/** What a call is about, known before its body is read. */
+export interface CallHead {
+  readonly method: DescMethod;
+  readonly framing: Framing;
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly requestId: string;
+  readonly caller: Caller;
+  /** Milliseconds that the client gives it; undefined: no bound of its own. */
+  readonly timeoutMs: number | undefined;
+  /** performance.now() when it came. */
+  readonly began: number;
+}
+
+const OVER = new ConnectError("the call is over", Code.Canceled);
+
+/** The context of a handler, whose parts are made when they are first asked for: most handlers ask for none. */
+export class LeanContext implements HandlerContext {
+  readonly method: HandlerContext["method"];
+  readonly service: HandlerContext["service"];
+  readonly protocolName: string;
+  readonly requestMethod = "POST";
+  readonly values: ContextValues = createContextValues();
+  readonly #head: CallHead;
+  #ends: AbortController | undefined;
+  #end: { readonly reason: unknown } | undefined;
+  #requestHeader: Headers | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+
+  constructor(head: CallHead) {
+    this.#head = head;
+    this.method = head.method;
+    this.service = head.method.parent;
+    this.protocolName = head.framing.protocol;
+    this.values.set(callerKey, head.caller);
+    this.values.set(requestIdKey, head.requestId);
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#ends) {
+      this.#ends = new AbortController();
+      if (this.#end) this.#ends.abort(this.#end.reason);
+    }
+    return this.#ends.signal;
+  }
+
+  get url(): string {
+    const { ":scheme": scheme, ":authority": authority, ":path": path } = this.#head.headers;
+    return `${scheme ?? "http"}://${authority}${path}`;
+  }
+
+  get requestHeader(): Headers {
+    this.#requestHeader ??= headersOf(this.#head.headers);
+    return this.#requestHeader;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  /** What the handler has set, of headers and of trailers; undefined where it set none. */
+  get said(): { readonly header: Headers | undefined; readonly trailer: Headers | undefined } {
+    return { header: this.#responseHeader, trailer: this.#responseTrailer };
+  }
+
+  timeoutMs(): number | undefined {
+    const { timeoutMs, began } = this.#head;
+    return timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - began);
+  }
+
+  /** Ends the handler's work: its signal is aborted with the reason, if it is not yet. */
+  end(reason: unknown = OVER): void {
+    this.#end ??= { reason };
+    this.#ends?.abort(reason);
+  }
+}
+
+/** The headers of a request without HTTP/2's own. */
+export function headersOf(incoming: IncomingHttpHeaders): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming)) {
+    if (value === undefined || name.startsWith(":")) continue;
+    for (const item of Array.isArray(value) ? value : [value]) headers.append(name, item);
+  }
+  return headers;
+}
