@@ -8,7 +8,6 @@ import {
 } from "@connectrpc/connect-node";
 import { describe, expect, it } from "vitest";
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { startTestHub } from "../support/hub.ts";
 
 const LIMIT = 64 * 1024;
@@ -40,12 +39,8 @@ describe("documents that are larger than the hub reads are refused with the sett
       );
       expect(error?.code).toBe(Code.ResourceExhausted);
       expect(error?.rawMessage).toMatch(REMEDY);
-      expect(error?.findDetails(ErrorInfoSchema)).toMatchObject([
-        {
-          reason: "REQUEST_TOO_LARGE",
-          metadata: { setting: "limits.read_max_bytes", limit: String(LIMIT) },
-        },
-      ]);
+      // As the protocols have it, and as Connect's conformance suite expects: the message says it all.
+      expect(error?.details).toEqual([]);
     }
     expect((await releases.getRevision({})).revision?.revision).toBe(1n);
   });
