@@ -119,12 +119,16 @@ function limitFinding(
   retention: EffectiveRetention,
   now: number,
 ): HealthFinding | undefined {
+  const isDeclared = declared.retentionBytes !== undefined;
+  // A limit other than the declared one is a difference, which says it all.
+  if (isDeclared && declared.retentionBytes !== retention.bytes) return undefined;
   const forecast = sizeForecast(topic, retention, declared.retentionMs, now);
-  if (!forecast || forecast.bites === "never") return undefined;
+  if (!forecast || forecast.bites === "never" || (isDeclared && forecast.bites === "unknown"))
+    return undefined;
   const source = topic.settings.isSeen ? topic.settings.value.get("retention.bytes")?.source : undefined;
   return finding({
     type: FindingType.RETENTION_BYTES_BITES,
-    severity: limitSeverity(forecast, declared.retentionBytes !== undefined, source === "topic"),
+    severity: limitSeverity(forecast, isDeclared, source === "topic"),
     resource: name,
     setting: "retention.bytes",
     expected: declared.retentionBytes?.toString() ?? "",
