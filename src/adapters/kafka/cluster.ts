@@ -12,6 +12,9 @@ import { discard, type KafkaAccess, openAdmin } from "./connect.ts";
 /** A broker by its address. */
 type Address = { readonly host: string; readonly port: number };
 
+/** Time after which another broker is asked where the cluster is, in milliseconds. */
+const FIRST_ANSWER_MS = 2_500;
+
 /** One kind of request, in one version of its form. */
 interface Api<Arguments extends unknown[], Response> {
   readonly key: number;
@@ -21,20 +24,19 @@ interface Api<Arguments extends unknown[], Response> {
 
 /**
  * The brokers of a cluster, spoken to request by request: what a client for administration does with one call may be a
- * request for each topic. Connections are kept from look to look, and made anew after a failure.
+ * request for each topic. Connections are kept until it is closed; then it stays closed, also for what is under way.
  */
 export class KafkaCluster {
-  readonly #access: KafkaAccess;
-  readonly #timeoutMs: number;
-  #admin: Admin | undefined;
+  readonly #brokers: readonly Address[];
+  readonly #admin: Admin;
   #nodes = new Map<number, Address>();
   #bootstrap: Address | undefined;
   #requests = 0;
 
   /** `timeoutMs` is what a connection, and what one answer, may take. */
   constructor(access: KafkaAccess, timeoutMs: number) {
-    this.#access = access;
-    this.#timeoutMs = timeoutMs;
+    this.#brokers = access.brokers;
+    this.#admin = openAdmin(access, timeoutMs);
   }
 
   /** Number of requests that were sent so far. */
@@ -44,12 +46,12 @@ export class KafkaCluster {
 
   /** The cluster with all topics that may be seen, or with those named, from the first broker that answers. */
   async metadata(topics: readonly string[] | null): Promise<metadataV12.MetadataResponse> {
-    const { brokers } = this.#access;
-    const others = brokers.filter((broker) => broker !== this.#bootstrap);
+    const others = this.#brokers.filter((broker) => broker !== this.#bootstrap);
     const errors: unknown[] = [];
     for (const broker of this.#bootstrap ? [this.#bootstrap, ...others] : others) {
       try {
-        const response = await this.#send(broker, metadataV12.api, topics && [...topics], false, false);
+        const asked = this.#send(broker, metadataV12.api, topics && [...topics], false, false);
+        const response = await within(FIRST_ANSWER_MS, `${broker.host}:${broker.port}`, asked);
         this.#bootstrap = broker;
         this.#nodes = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
         return response;
@@ -78,9 +80,7 @@ export class KafkaCluster {
 
   /** Ends every connection at once, also with brokers that have stopped to answer. */
   async close(): Promise<void> {
-    const admin = this.#admin;
-    this.#admin = undefined;
-    if (admin) await discard(admin);
+    await discard(this.#admin);
   }
 
   #addressOf(node: number): Address {
@@ -94,7 +94,6 @@ export class KafkaCluster {
     api: Api<Arguments, Response>,
     ...args: Arguments
   ): Promise<Response> {
-    this.#admin ??= openAdmin(this.#access, this.#timeoutMs);
     const connection = await this.#admin.connections.get(address);
     this.#requests++;
     try {
@@ -103,6 +102,18 @@ export class KafkaCluster {
       if (error instanceof MultipleErrors && error.response) return error.response as Response;
       throw error;
     }
+  }
+}
+
+async function within<Value>(timeMs: number, who: string, asked: Promise<Value>): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const reason = `${who} does not answer within ${timeMs} ms`;
+  const timer = setTimeout(() => late.reject(new HubError("BROKER_UNAVAILABLE", reason)), timeMs);
+  asked.catch(() => {});
+  try {
+    return await Promise.race([asked, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -27,37 +27,39 @@ export interface CountingObserver extends KafkaObserver {
   readonly requests: number;
 }
 
-/** Looks at the Kafka cluster behind these addresses. Connections are made by the first look, and kept. */
+/** Looks at the Kafka cluster behind these addresses. Connections are made by the first look, and kept while looks succeed. */
 export async function openKafkaObserver(access: KafkaAccess): Promise<CountingObserver> {
-  const cluster = new KafkaCluster(access, ANSWER_TIMEOUT_MS);
+  let cluster: KafkaCluster | undefined;
+  let requests = 0;
+  const close = async (): Promise<void> => {
+    const closing = cluster;
+    cluster = undefined;
+    requests += closing?.requests ?? 0;
+    await closing?.close();
+  };
   return {
     observe: async (question, signal) => {
+      cluster ??= new KafkaCluster(access, ANSWER_TIMEOUT_MS);
       try {
-        return await untilAborted(signal, cluster, look(cluster, question));
+        return await untilAborted(signal, look(cluster, question));
       } catch (error) {
         // What failed may be half-dead: the next look begins with new connections.
-        await cluster.close();
+        await close();
         if (error instanceof HubError) throw error;
         throw new HubError("BROKER_UNAVAILABLE", reasonOf(error), { cause: error });
       }
     },
-    close: () => cluster.close(),
+    close,
     get requests() {
-      return cluster.requests;
+      return requests + (cluster?.requests ?? 0);
     },
   };
 }
 
-async function untilAborted<Value>(
-  signal: AbortSignal,
-  cluster: KafkaCluster,
-  looking: Promise<Value>,
-): Promise<Value> {
+// What is under way when the signal comes fails by itself once its connections are closed.
+async function untilAborted<Value>(signal: AbortSignal, looking: Promise<Value>): Promise<Value> {
   const aborted = Promise.withResolvers<never>();
-  const giveUp = (): void => {
-    void cluster.close();
-    aborted.reject(new HubError("BROKER_UNAVAILABLE", "the look was given up"));
-  };
+  const giveUp = (): void => aborted.reject(new HubError("BROKER_UNAVAILABLE", "no answer came in time"));
   signal.addEventListener("abort", giveUp, { once: true });
   if (signal.aborted) giveUp();
   looking.catch(() => {});
