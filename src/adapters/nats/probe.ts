@@ -1,10 +1,11 @@
-import { connect, ErrorCode, type JetStreamAccountStats, type NatsConnection, NatsError } from "nats";
+import { ErrorCode, type JetStreamAccountStats, type NatsConnection, NatsError } from "nats";
 import { HubError } from "../../errors.ts";
 import { type Answer, askAll, type Endpoint, formatEndpoint, readEndpoints } from "../../health/endpoints.ts";
 import type { Probe, Reading } from "../../health/probe.ts";
 import { explain, failure, ok, unknown, wrong } from "../../health/reading.ts";
 import type { Target } from "../../health/targets.ts";
 import { type NatsAddress, natsOptions, parseNatsUrl } from "./connect.ts";
+import { connectOnce } from "./first-connection.ts";
 import { explained } from "./link.ts";
 
 /** Asks over HTTP with GET. */
@@ -51,15 +52,18 @@ export function openNatsProbe({ address, monitoringUrl, timeoutMs }: Target, get
   };
 }
 
-// The client cannot be told to stop connecting; it gives up by itself in time, and what it has opened is closed.
 async function visit(address: NatsAddress, signal: AbortSignal, timeoutMs: number): Promise<Server> {
   const options = natsOptions(address, "central-hub-probe");
-  const connecting = connect({ ...options, timeout: timeoutMs, reconnect: false, maxReconnectAttempts: 0 });
+  const connecting = connectOnce(
+    { ...options, timeout: timeoutMs, reconnect: false, maxReconnectAttempts: 0 },
+    signal,
+  );
   const { promise: late, reject } = Promise.withResolvers<never>();
   late.catch(() => {});
   let connection: NatsConnection | undefined;
   const giveUp = (): void => {
     reject(new Error(connection ? "it does not answer" : "it accepts no connection, or does not greet"));
+    // What has opened at the last moment is closed as well.
     connecting.then(
       (opened) => void opened.close().catch(() => {}),
       () => {},
