@@ -3,9 +3,11 @@ import {
   FindingSeverity,
   FindingType,
   type HealthFinding,
+  type Remedy,
 } from "../../gen/centralhub/health/v1/health_pb.ts";
 import { adopt, finding, fixBroker } from "./findings.ts";
 import type { ObservedStream } from "./observed-nats.ts";
+import { applyPlan, declareValue } from "./remedies.ts";
 import {
   compareStream,
   type StreamDifference,
@@ -21,9 +23,6 @@ export interface DeclaredStream {
   /** The document's path, such as "phase2/messaging/nats.json". */
   readonly file: string;
 }
-
-/** Makes a server as declared. */
-export const APPLY = 'run "central-hub plan", and "central-hub apply"';
 
 /** Everything that there is to say of a declared stream that is there. `now` in milliseconds since 1970. */
 export function streamFindings(
@@ -48,7 +47,7 @@ export function missing({ name, stream, file }: DeclaredStream): HealthFinding {
     resource: name,
     expected: stream.subjects.join(", "),
     message: `the stream ${name} is not on the server: nothing that is published on ${stream.subjects.join(", ")} is kept`,
-    remedies: [fixBroker(APPLY), adopt(`remove streams.${name} from ${file}, and publish it`)],
+    remedies: [applyPlan("makes the stream"), adopt(`remove streams.${name} from ${file}, and publish it`)],
   });
 }
 
@@ -71,8 +70,6 @@ function drift(
 ): HealthFinding {
   const { type, setting, declared, actual } = difference;
   const refusal = whyUnchangeable(difference, observed, host);
-  const fix =
-    refusal === undefined ? APPLY : "remove the stream and have it made anew, which loses its messages";
   const cannotAdopt = setting === "subjects" && actual === "" ? "a declared stream has a subject" : "";
   return finding({
     type,
@@ -83,11 +80,10 @@ function drift(
     actual,
     message: `${setting} is ${spelled(setting, actual)} on the server, and ${spelled(setting, declared)} is declared`,
     remedies: [
-      fixBroker(fix, refusal),
-      adopt(
-        `set streams.${name}.${setting} to ${spelled(setting, actual)} in ${file}, and publish it`,
-        cannotAdopt,
-      ),
+      refusal === undefined
+        ? applyPlan(`sets ${setting} to ${declared || "none"}`)
+        : fixBroker("remove the stream and have it made anew, which loses its messages", refusal),
+      declareValue(file, `streams.${name}.${setting}`, actual, cannotAdopt),
     ],
   });
 }
@@ -120,12 +116,8 @@ function bite(
       message: messages[effect],
       remedies: [
         isDeclared
-          ? fixBroker(`raise streams.${name}.${setting} in ${file}, publish it, and ${APPLY}`)
-          : fixBroker(
-              setting === "max_msgs_per_subject"
-                ? `take the limit away on the server, such as with "nats stream edit ${name} --max-msgs-per-subject=-1"`
-                : APPLY,
-            ),
+          ? fixBroker(`raise streams.${name}.${setting} in ${file}, publish it, and apply it`)
+          : limitAway(name, setting),
         adopt(
           `lower streams.${name}.max_age in ${file} to what the limit lets stay, and publish it`,
           setting === "max_msgs_per_subject" ? "no declaration has a limit for each subject" : "",
@@ -133,6 +125,13 @@ function bite(
       ],
     }),
   ];
+}
+
+function limitAway(name: string, setting: BitingLimit["setting"]): Remedy {
+  if (setting !== "max_msgs_per_subject") return applyPlan(`sets ${setting} as declared`);
+  return fixBroker(
+    `take the limit away on the server, such as with "nats stream edit ${name} --max-msgs-per-subject=-1"`,
+  );
 }
 
 function behind(name: string, { laggingReplicas, replicas }: ObservedStream): HealthFinding {
