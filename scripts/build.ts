@@ -9,11 +9,17 @@ const root = join(import.meta.dirname, "..");
 rmSync(join(root, "dist/bundle"), { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { "central-hub": "src/main.ts", client: "src/client/client.ts" },
+  entryPoints: {
+    "central-hub": "src/main.ts",
+    client: "src/client/client.ts",
+    "pglite-worker": "src/adapters/postgres/pglite-worker.ts",
+  },
   // As deep as a room of src/, so that paths from a file to configs/ and proto/ hold in both.
   outdir: "dist/bundle",
   bundle: true,
   splitting: true,
+  // They find files of their own beside themselves.
+  external: ["@electric-sql/pglite", "node-pg-migrate"],
   platform: "node",
   format: "esm",
   target: "node22",

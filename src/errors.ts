@@ -21,6 +21,14 @@ export type Reason =
   | "PLAN_STALE"
   | "PLAN_DESTRUCTIVE"
   | "APPLY_RUNNING"
+  | "UNKNOWN_EVENT_TYPE"
+  | "UNKNOWN_DATA_TYPE"
+  | "EVENT_CONFLICT"
+  | "EVENT_REFUSED"
+  | "QUEUE_FULL"
+  | "DATABASE_UNAVAILABLE"
+  | "DATABASE_UNFIT"
+  | "USER_FORBIDDEN"
   | "TOKEN_MISSING"
   | "TOKEN_INVALID"
   | "TOKEN_EXPIRED"
@@ -39,15 +47,18 @@ export class HubError extends Error {
   override readonly name = "HubError";
   readonly reason: Reason;
   readonly metadata: Readonly<Record<string, string>>;
+  /** How long to wait before the same is tried again, in milliseconds; undefined when the hub has no advice. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     reason: Reason,
     message: string,
-    options: { metadata?: Record<string, string>; cause?: unknown } = {},
+    options: { metadata?: Record<string, string>; cause?: unknown; retryAfterMs?: number } = {},
   ) {
     super(message, { cause: options.cause });
     this.reason = reason;
     this.metadata = options.metadata ?? {};
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

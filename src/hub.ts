@@ -33,6 +33,7 @@ import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { Applies } from "./topology/applies.ts";
 import { Topology } from "./topology/topology.ts";
+import { openUserData } from "./user-data.ts";
 
 /** A running hub. */
 export interface Hub {
@@ -92,6 +93,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   lifecycle.defer(() => healthBoard.stop());
   countHealth(healthBoard, metrics);
 
+  const userData = await openUserData({ settings, config, metrics, logger, lifecycle });
   const gate = await createGate(settings);
   const status = new ServingStatus(
     SERVICES.map((service) => service.typeName),
@@ -124,8 +126,10 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       applies,
       audit,
       health: healthBoard,
+      userData,
       status,
       reflection: settings.reflection,
+      unaryDeadlineMs: settings.unaryDeadlineMs,
     }),
     gate,
     needOf: (method) => needOf(method, open),

@@ -48,7 +48,8 @@ const HOUSE: House = {
     "hub.ts": {
       rooms: [
         ...["settings", "documents", "config", "health", "topology", "data", "rpc", "http", "adapters/*"],
-        ...["telemetry", "client", "console", "lifecycle.ts", "brokers.ts", "observe.ts", "errors.ts"],
+        ...["telemetry", "client", "console", "lifecycle.ts", "brokers.ts", "observe.ts", "user-data.ts"],
+        ...["errors.ts"],
       ],
       gen: "all",
       builtins: "any",
@@ -65,6 +66,15 @@ const HOUSE: House = {
       gen: "messages",
       builtins: "pure",
       packages: ["@bufbuild/*"],
+    },
+    "user-data.ts": {
+      rooms: [
+        ...["settings", "config", "data", "adapters/files", "adapters/postgres", "telemetry", "lifecycle.ts"],
+        ...["errors.ts"],
+      ],
+      gen: "none",
+      builtins: "pure",
+      packages: [],
     },
     "lifecycle.ts": { rooms: [], gen: "none", builtins: "pure", packages: [] },
     "errors.ts": { rooms: [], gen: "none", builtins: "pure", packages: [] },
@@ -114,7 +124,7 @@ const HOUSE: House = {
     "adapters/kafka": adapter("kafkajs", "@platformatic/kafka"),
     "adapters/nats": adapter("nats", "@nats-io/*"),
     "adapters/network": adapter(),
-    "adapters/postgres": adapter("pg", "@electric-sql/pglite*"),
+    "adapters/postgres": adapter("pg", "@electric-sql/pglite*", "node-pg-migrate*"),
     "adapters/zookeeper": adapter("node-zookeeper-client"),
 
     // The hub's own clients.

@@ -5,6 +5,7 @@ import { file_centralhub_config_v1_compliance } from "../../gen/centralhub/confi
 import { file_centralhub_config_v1_config_service } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import { file_centralhub_config_v1_data_routes } from "../../gen/centralhub/config/v1/data_routes_pb.ts";
 import { file_centralhub_config_v1_infrastructure } from "../../gen/centralhub/config/v1/infrastructure_pb.ts";
+import { file_centralhub_userdata_v1_userdata_service } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import { file_grpc_health_v1_health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { file_grpc_reflection_v1_reflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
@@ -21,6 +22,7 @@ const ROOTS: readonly DescFile[] = [
   file_centralhub_config_v1_config_service,
   file_centralhub_config_v1_data_routes,
   file_centralhub_config_v1_infrastructure,
+  file_centralhub_userdata_v1_userdata_service,
   file_google_rpc_error_details,
   file_grpc_health_v1_health,
   file_grpc_reflection_v1_reflection,

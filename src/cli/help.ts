@@ -54,7 +54,10 @@ flags of serve; each bears the name of a variable of the environment, HUB_PORT t
   --nats-url URL           the NATS server; else what infrastructure.yaml says
   --nats-monitor-url URL   base address of its monitoring endpoint
   --zookeeper-connect LIST "host:port" of ZooKeeper servers, separated by commas
-  --database-url URL       the PostgreSQL server; better in DATABASE_URL when a password is in it
+  --database-url URL       the PostgreSQL server; better in DATABASE_URL when a password is in it (an embedded one)
+  --database-admin-url URL the same with a login that may run migrations
+  --database-allow-bypass BOOL  serve user data with a login that could bypass row security (false)
+  --database-outbox BOOL   note each user event in the outbox for Kafka (false)
   --log-level LEVEL        trace, debug, info, warn, error or silent (info)
 
 ${EXIT_CODES}`;

@@ -76,3 +76,17 @@ export function admitKnown(
 function holds({ scopes }: Caller, scope: string): boolean {
   return scopes.has(scope) || scopes.has("*");
 }
+
+/** Beside the scope of a call about user data: the caller acts for every user. */
+const ALL_USERS = "userdata:all-users";
+
+/**
+ * Lets a call about one user's data through. Throws USER_FORBIDDEN unless the caller is bound to that user or acts for
+ * all, and says the same whether the user exists or not.
+ */
+export function admitToUser(caller: Caller, userId: string): void {
+  if (caller.scopes.has("*") || caller.scopes.has(ALL_USERS)) return;
+  if (caller.userId !== undefined && caller.userId === userId) return;
+  const message = `user_id: is not the user that the token is bound to; ask for a token of that user, or one with the scope "${ALL_USERS}"`;
+  throw new HubError("USER_FORBIDDEN", message);
+}

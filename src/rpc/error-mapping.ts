@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { PublishRefusalSchema } from "../../gen/centralhub/config/v1/release_pb.ts";
-import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { DocumentsRefused } from "../config/release-desk.ts";
 import { HubError, type Reason } from "../errors.ts";
 import { refusalMessage } from "./release-messages.ts";
@@ -29,6 +30,14 @@ export const CODE_OF: Readonly<Record<Reason, Code>> = {
   PLAN_STALE: Code.FailedPrecondition,
   PLAN_DESTRUCTIVE: Code.FailedPrecondition,
   APPLY_RUNNING: Code.Aborted,
+  UNKNOWN_EVENT_TYPE: Code.InvalidArgument,
+  UNKNOWN_DATA_TYPE: Code.InvalidArgument,
+  EVENT_CONFLICT: Code.AlreadyExists,
+  EVENT_REFUSED: Code.InvalidArgument,
+  QUEUE_FULL: Code.ResourceExhausted,
+  DATABASE_UNAVAILABLE: Code.Unavailable,
+  DATABASE_UNFIT: Code.FailedPrecondition,
+  USER_FORBIDDEN: Code.PermissionDenied,
   TOKEN_MISSING: Code.Unauthenticated,
   TOKEN_INVALID: Code.Unauthenticated,
   TOKEN_EXPIRED: Code.Unauthenticated,
@@ -68,6 +77,10 @@ export function toConnectError(error: unknown, requestId: string): ConnectError 
   }
   if (known instanceof DocumentsRefused) {
     mapped.details.push({ desc: PublishRefusalSchema, value: refusalMessage(known) });
+  }
+  if (known.retryAfterMs !== undefined) {
+    const retryDelay = durationFromMs(known.retryAfterMs);
+    mapped.details.push({ desc: RetryInfoSchema, value: create(RetryInfoSchema, { retryDelay }) });
   }
   mapped.cause = error;
   return mapped;

@@ -5,6 +5,7 @@ import { ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
 import { HealthService } from "../../gen/centralhub/health/v1/health_service_pb.ts";
 import { TopologyService } from "../../gen/centralhub/topology/v1/topology_service_pb.ts";
+import { UserDataService } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -14,6 +15,7 @@ import type { ReleaseDesk } from "../config/release-desk.ts";
 import type { RolloutBoard } from "../config/rollout-board.ts";
 import type { RolloutView } from "../config/shared-rollout.ts";
 import type { ConfigWatch } from "../config/watch.ts";
+import type { UserData } from "../data/user-data.ts";
 import type { HealthBoard } from "../health/health-board.ts";
 import { admit, type IdentityGate, type Need } from "../http/identity.ts";
 import type { Handler, ServeStream } from "../http/listener.ts";
@@ -39,6 +41,7 @@ import { reflectionService } from "./reflection-service.ts";
 import { releaseService } from "./release-service.ts";
 import type { ServingStatus } from "./serving-status.ts";
 import { topologyService } from "./topology-service.ts";
+import { userDataService } from "./userdata-service.ts";
 
 /** The hub's own services: what reflection lists and health speaks for. */
 export const SERVICES: readonly DescService[] = [
@@ -46,6 +49,7 @@ export const SERVICES: readonly DescService[] = [
   ReleaseService,
   HealthService,
   TopologyService,
+  UserDataService,
 ];
 const STANDARD: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
 
@@ -60,19 +64,24 @@ export interface Answers {
   readonly applies: Applies;
   readonly audit: AuditLog;
   readonly health: HealthBoard;
+  readonly userData: UserData;
   readonly status: ServingStatus;
   readonly reflection: boolean;
+  /** Time that a unary call may take, in milliseconds. */
+  readonly unaryDeadlineMs: number;
 }
 
 /** Registers every service. */
 export function hubRoutes(answers: Answers): (register: Register) => void {
   const { config, watch, rollout, desk, board, topology, applies, audit, health, status, reflection } =
     answers;
+  const { userData, unaryDeadlineMs } = answers;
   return (register) => {
     register(ConfigService, configService(config, watch, rollout));
     register(ReleaseService, releaseService(desk, board, audit));
     register(HealthService, healthService(health));
     register(TopologyService, topologyService(topology, applies));
+    register(UserDataService, userDataService(userData, unaryDeadlineMs));
     register(Health, grpcHealthService(status));
     if (!reflection) return;
     const implementation = reflectionService([...SERVICES, ...STANDARD]);

@@ -93,6 +93,11 @@ function isOrigin(value: string): boolean {
   return URL.canParse(value) && new URL(value).origin === value;
 }
 
+// "from-to URL", and another URL for migrations where the first may not run them.
+function isShard(value: string): boolean {
+  return /^\d{1,4}-\d{1,4}( +postgres(ql)?:\/\/\S+){1,2}$/.test(value);
+}
+
 const MIB = 1024 * 1024;
 
 /** Every setting by its name in the program. Times are in milliseconds, sizes in bytes. */
@@ -133,6 +138,19 @@ export const DEFINITIONS = {
   natsMonitorUrl: define("brokers.nats.monitor_url", "NATS_MONITOR_URL", "", text()),
   zookeeperConnect: define("brokers.zookeeper.address", "ZOOKEEPER_CONNECT", "", text()),
   databaseUrl: define("database.url", "DATABASE_URL", "", text()),
+  databaseAdminUrl: define("database.admin_url", "DATABASE_ADMIN_URL", "", text()),
+  databaseAllowBypass: define("database.allow_bypass", "DATABASE_ALLOW_BYPASS", false, flag()),
+  databaseShards: define(
+    "database.shards",
+    undefined,
+    [],
+    list(isShard, 'a list such as ["0-511 postgres://hub@a/hub", "512-1023 postgres://hub@b/hub"]'),
+  ),
+  databaseLanes: define("database.lanes", undefined, 4, whole(1, 64)),
+  databaseConnections: define("database.connections", undefined, 8, whole(1, 1_000)),
+  databaseOutbox: define("database.outbox", "DATABASE_OUTBOX", false, flag()),
+  queueEvents: define("database.queue_events", undefined, 20_000, whole(1_000, 10_000_000)),
+  queueEventsPerUser: define("database.queue_events_per_user", undefined, 2_000, whole(1_000, 1_000_000)),
 
   auth: define("auth.mode", "HUB_AUTH", "none", oneOf("none", "jwt")),
   authNoneOffLoopback: define("auth.none_off_loopback", "HUB_AUTH_NONE_OFF_LOOPBACK", false, flag()),

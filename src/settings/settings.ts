@@ -23,6 +23,8 @@ export interface Sources {
 
 /** The documents that the package ships. */
 export const SHIPPED_CONFIG_DIR = resolve(import.meta.dirname, "../../configs");
+/** The SQL that makes the database of user data what this version needs. */
+export const MIGRATIONS_DIR = resolve(import.meta.dirname, "../../migrations");
 const SETTINGS_FILE = "hub.yaml";
 
 /** The environment of this process. Nothing else in the hub reads it. */
@@ -150,6 +152,7 @@ function checkTogether(values: Values, report: Report): void {
       "set HUB_AUTH=jwt, or HUB_HOST=127.0.0.1, or HUB_AUTH_NONE_OFF_LOOPBACK=true if everyone who reaches the address may do everything",
     );
   }
+  checkShards(values.databaseShards, report);
   if (values.auth !== "jwt") return;
   for (const [name, path, env] of [
     ["jwtJwks", "auth.jwt.jwks", "HUB_JWT_JWKS"],
@@ -161,6 +164,42 @@ function checkTogether(values: Values, report: Report): void {
   if (values.jwtAlgorithms.length === 0) {
     fault(report, at("auth.jwt.algorithms"), "no algorithm is allowed", "name one at least, such as ES256");
   }
+}
+
+/** A database and the buckets of users that it holds. */
+export interface DatabaseShard {
+  readonly from: number;
+  readonly to: number;
+  readonly url: string;
+  /** Empty: migrations are run by somebody else, or by the login of `url`. */
+  readonly adminUrl: string;
+}
+
+const BUCKETS = 1024;
+
+/** The databases of `database.shards`. */
+export function databaseShards(shards: readonly string[]): readonly DatabaseShard[] {
+  return shards.map((shard) => {
+    const [range = "", url = "", adminUrl = ""] = shard.split(/ +/);
+    const [from = 0, to = 0] = range.split("-").map(Number);
+    return { from, to, url, adminUrl };
+  });
+}
+
+function checkShards(shards: readonly string[], report: Report): void {
+  if (shards.length === 0) return;
+  const owners = new Array<number>(BUCKETS).fill(0);
+  for (const { from, to } of databaseShards(shards)) {
+    for (let bucket = from; bucket <= to; bucket++) owners[bucket] = (owners[bucket] ?? 0) + 1;
+  }
+  const wrong = owners.findIndex((count) => count !== 1);
+  if (wrong < 0 && owners.length === BUCKETS) return;
+  const at = { file: SETTINGS_FILE, path: "database.shards", line: 1 };
+  const what =
+    wrong >= BUCKETS || wrong < 0
+      ? "there are only 1,024 buckets"
+      : `bucket ${wrong} has ${owners[wrong]} databases`;
+  fault(report, at, what, "give each bucket from 0 to 1023 one database");
 }
 
 function fault(

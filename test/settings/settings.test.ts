@@ -233,7 +233,9 @@ describe("the shipped hub.yaml", () => {
 
   it("names each setting's environment variable once, on the lines above it", () => {
     const named = [
-      ...text.matchAll(/\b(?:HUB_[A-Z_]+|DATABASE_URL|KAFKA_[A-Z_]+|NATS_[A-Z_]*URL|ZOOKEEPER_CONNECT)$/gm),
+      ...text.matchAll(
+        /\b(?:HUB_[A-Z_]+|DATABASE_[A-Z_]+|KAFKA_[A-Z_]+|NATS_[A-Z_]*URL|ZOOKEEPER_CONNECT)$/gm,
+      ),
     ].map(([name]) => name);
     const known = ALL.flatMap(([, { env }]) => (env === undefined ? [] : [env]));
     expect(named.toSorted()).toEqual(known.toSorted());

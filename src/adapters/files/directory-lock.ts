@@ -15,13 +15,13 @@ const SQLITE_BUSY = 5;
 /**
  * Takes a directory for this caller alone; throws when somebody has it, also somebody in this process.
  *
- * The lock is the kernel's own on the file revisions.lock, which ends with its process and so is never stale.
+ * The lock is the kernel's own on the file <name>.lock, which ends with its process and so is never stale.
  * Node can ask for one only through SQLite, whose empty database that file is. Who holds the lock stands in
- * revisions.holder, for the message alone. Neither file may be removed while a hub runs.
+ * <name>.holder, for the message alone. Neither file may be removed while a hub runs.
  */
-export function lockDirectory(directory: string): DirectoryLock {
-  const holder = join(directory, "revisions.holder");
-  const database = openLock(join(directory, "revisions.lock"));
+export function lockDirectory(directory: string, name = "revisions"): DirectoryLock {
+  const holder = join(directory, `${name}.holder`);
+  const database = openLock(join(directory, `${name}.lock`));
   try {
     // The journal is kept in memory so that no second file comes into being.
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");

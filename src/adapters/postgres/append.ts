@@ -1,0 +1,132 @@
+import type { QueryResult } from "pg";
+import { type AppendPlan, eventKey, type Known, type Placed, planAppend } from "../../data/append-plan.ts";
+import { relayShardOf } from "../../data/buckets.ts";
+import { EVENT_TABLES } from "../../data/event-tables.ts";
+import type { Appended, NewEvent } from "../../data/user-event.ts";
+import type { Head } from "../../data/user-event-store.ts";
+import type { Database } from "./database.ts";
+import { bind, type Statement } from "./statement.ts";
+import {
+  ENSURE_HEADS,
+  FIND_KNOWN,
+  INSERT,
+  INSERT_OUTBOX,
+  LOCK_HEADS,
+  MOVE_HEADS,
+  NOW,
+} from "./statements.ts";
+
+interface HeadRow {
+  readonly user_id: string;
+  readonly seq: string;
+  readonly hash: Buffer;
+}
+
+interface KnownRow {
+  readonly user_id: string;
+  readonly event_id: string;
+  readonly seq: string;
+  readonly event_type: string;
+  readonly body_sha256: Buffer;
+  readonly record_us: string;
+}
+
+/** Stores a batch in one transaction. With `hasOutbox` each new event also gets a row there. */
+export async function append(
+  database: Database,
+  events: readonly NewEvent[],
+  hasOutbox: boolean,
+): Promise<readonly Appended[]> {
+  const userIds = [...new Set(events.map(({ userId }) => userId))];
+  return await database.twice(
+    "hub_append",
+    { userIds },
+    (isFirstTry) => {
+      // Ids that the hub has made are new, unless a try before has stored them and its answer was lost.
+      const perhapsKnown = events.filter(({ isIdGiven }) => isIdGiven || !isFirstTry);
+      const statements = [bind(ENSURE_HEADS, userIds), bind(LOCK_HEADS, userIds), NOW];
+      if (perhapsKnown.length === 0) return statements;
+      const ids = perhapsKnown.map(({ eventId }) => eventId);
+      return [
+        ...statements,
+        bind(
+          FIND_KNOWN,
+          perhapsKnown.map(({ userId }) => userId),
+          ids,
+        ),
+      ];
+    },
+    ([, heads, now, known]) => {
+      const [{ now_us: nowUs }] = (now as QueryResult).rows as [{ now_us: string }];
+      const plan = planAppend(events, headsOf(heads), knownOf(known), BigInt(nowUs));
+      return { statements: writes(plan, nowUs, hasOutbox), result: plan.outcomes };
+    },
+  );
+}
+
+function writes({ placed, heads }: AppendPlan, nowUs: string, hasOutbox: boolean): Statement[] {
+  if (placed.length === 0) return [];
+  const statements: Statement[] = [];
+  for (const table of EVENT_TABLES) {
+    const rows = placed.filter(({ event }) => event.table === table);
+    if (rows.length === 0) continue;
+    const columns = [
+      rows.map(({ event }) => event.userId),
+      rows.map(({ event }) => event.eventId),
+      rows.map(({ sequence }) => String(sequence)),
+      rows.map(({ event }) => event.eventType),
+      rows.map(({ event }) => event.body),
+      rows.map(({ event }) => event.bodySha256),
+      rows.map(({ previousHash }) => previousHash),
+      rows.map(({ hash }) => hash),
+    ];
+    statements.push(bind(INSERT[table], ...columns, nowUs));
+  }
+  const moved = [...heads.values()];
+  statements.push(
+    bind(
+      MOVE_HEADS,
+      [...heads.keys()],
+      moved.map(({ sequence }) => String(sequence)),
+      moved.map(({ hash }) => hash),
+    ),
+  );
+  if (hasOutbox) statements.push(outboxRows(placed, nowUs));
+  return statements;
+}
+
+function outboxRows(placed: readonly Placed[], nowUs: string): Statement {
+  const events = placed.map(({ event }) => event);
+  return bind(
+    INSERT_OUTBOX,
+    events.map(({ userId }) => relayShardOf(userId)),
+    events.map(({ userId }) => userId),
+    placed.map(({ sequence }) => String(sequence)),
+    events.map(({ topic }) => topic),
+    events.map(({ eventId }) => eventId),
+    events.map(({ eventType }) => eventType),
+    events.map(({ dataType }) => dataType),
+    events.map(({ table }) => table),
+    nowUs,
+  );
+}
+
+function headsOf(answer: QueryResult | undefined): Map<string, Head> {
+  const rows = (answer?.rows ?? []) as HeadRow[];
+  return new Map(rows.map(({ user_id, seq, hash }) => [user_id, { sequence: BigInt(seq), hash }]));
+}
+
+function knownOf(answer: QueryResult | undefined): Map<string, Known> {
+  const rows = (answer?.rows ?? []) as KnownRow[];
+  return new Map(
+    rows.map((row) => [
+      eventKey(row.user_id, row.event_id),
+      {
+        eventType: row.event_type,
+        bodySha256: row.body_sha256,
+        recordTimeUs: BigInt(row.record_us),
+        sequence: BigInt(row.seq),
+      },
+    ]),
+  );
+}

@@ -1,0 +1,72 @@
+import { EVENT_TABLES } from "../../data/event-tables.ts";
+
+// What the self-check holds the database against: row security as the migrations make it, in the words in which
+// PostgreSQL gives it back. A migration that changes a policy changes it here as well.
+
+/** A policy as pg_policies tells of it. */
+export interface Policy {
+  readonly name: string;
+  readonly command: string;
+  readonly roles: string;
+  readonly using: string | null;
+  readonly check: string | null;
+}
+
+const OWN = `(user_id = ( SELECT NULLIF(current_setting('app.user_id'::text, true), ''::text) AS "nullif"))`;
+const LISTED = `(( SELECT (NULLIF(current_setting('app.user_ids'::text, true), ''::text))::jsonb AS "nullif") ? user_id)`;
+
+const EVENTS: readonly Policy[] = [
+  { name: "append_insert", command: "INSERT", roles: "{hub_append}", using: null, check: LISTED },
+  { name: "append_select", command: "SELECT", roles: "{hub_append}", using: LISTED, check: null },
+  { name: "read_select", command: "SELECT", roles: "{hub_read}", using: OWN, check: null },
+  { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: LISTED, check: null },
+  { name: "retention_delete", command: "DELETE", roles: "{hub_retention}", using: OWN, check: null },
+  { name: "retention_select", command: "SELECT", roles: "{hub_retention}", using: "true", check: null },
+];
+
+const KEPT: readonly Policy[] = [
+  { name: "read_select", command: "SELECT", roles: "{hub_read}", using: OWN, check: null },
+  { name: "retention_all", command: "ALL", roles: "{hub_retention}", using: "true", check: "true" },
+];
+
+/** The policies of every table; of partitions, which nobody may touch but through their parents, none. */
+export const POLICIES: ReadonlyMap<string, readonly Policy[]> = new Map([
+  ...EVENT_TABLES.map((table): [string, readonly Policy[]] => [table, EVENTS]),
+  [
+    "user_head",
+    [
+      { name: "append_insert", command: "INSERT", roles: "{hub_append}", using: null, check: LISTED },
+      { name: "append_update", command: "UPDATE", roles: "{hub_append}", using: LISTED, check: LISTED },
+      {
+        name: "head_select",
+        command: "SELECT",
+        roles: "{hub_append,hub_read,hub_retention}",
+        using: LISTED,
+        check: null,
+      },
+    ],
+  ],
+  [
+    "outbox",
+    [
+      { name: "append_insert", command: "INSERT", roles: "{hub_append}", using: null, check: LISTED },
+      { name: "relay_delete", command: "DELETE", roles: "{hub_relay}", using: "true", check: null },
+      { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: "true", check: null },
+    ],
+  ],
+  ["legal_hold", KEPT],
+  ["pruned", KEPT],
+  ["erasure", KEPT],
+  [
+    "page_token_key",
+    [{ name: "read_select", command: "SELECT", roles: "{hub_read}", using: "true", check: null }],
+  ],
+]);
+
+/** Per major version, the first minor one that leaks no rows past row security by statistics (CVE-2025-8713). */
+export const SAFE_MINOR: ReadonlyMap<number, number> = new Map([
+  [15, 14],
+  [16, 10],
+  [17, 6],
+]);
+export const OLDEST_MAJOR = 15;

@@ -1,0 +1,38 @@
+import { DatabaseError } from "pg";
+import { HubError } from "../../errors.ts";
+
+// Classes and codes of PostgreSQL's errors: https://www.postgresql.org/docs/current/errcodes-appendix.html
+/** Another transaction was in the way; the same may succeed when it is tried again. */
+const CONTENTION = new Set(["40001", "40P01", "55P03"]);
+/** The server, not the statement, is at fault, and may recover: connections, resources, operators, disks, a standby. */
+const OUTAGE = /^(08|53|57|58|XX|25006|25P03|28|3D)/;
+/** What the hub may do, or what is there, is not as the migrations leave it. */
+const UNFIT = /^(42|0A|3F)/;
+
+/** Whether the same may succeed when it is tried again at once. */
+export function isContention(error: unknown): boolean {
+  return error instanceof DatabaseError && CONTENTION.has(error.code ?? "");
+}
+
+/** Whether the error is of the connection, as it is when the server has been restarted since the last use. */
+export function isConnectionLost(error: unknown): boolean {
+  return !(error instanceof DatabaseError) || /^(08|57P0)/.test(error.code ?? "");
+}
+
+/** What the hub makes of an error of the driver; one that is the fault of a row stays as it is. */
+export function toFailure(error: unknown): unknown {
+  if (error instanceof HubError) return error;
+  const { code = "" } = error instanceof DatabaseError ? error : {};
+  if (error instanceof DatabaseError && UNFIT.test(code)) {
+    return new HubError("DATABASE_UNFIT", `the database refuses the hub: ${error.message}`, { cause: error });
+  }
+  if (error instanceof DatabaseError && !CONTENTION.has(code) && !OUTAGE.test(code)) return error;
+  return unavailable(error);
+}
+
+/** The database is out of reach: whether the last statement was carried out is not known. */
+export function unavailable(cause: unknown): HubError {
+  const why = cause instanceof Error ? cause.message || String(cause) : String(cause);
+  const message = `the database of user data is out of reach (${why}); an event that was being saved may have been saved, and saving it again with the same event_id is safe`;
+  return new HubError("DATABASE_UNAVAILABLE", message, { cause, retryAfterMs: 500 });
+}

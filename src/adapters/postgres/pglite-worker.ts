@@ -1,0 +1,33 @@
+// The thread that the embedded database lives in: what it computes would hold up everybody's calls in the main one.
+import { parentPort, workerData } from "node:worker_threads";
+import { PGlite } from "@electric-sql/pglite";
+
+if (!parentPort) throw new Error("pglite-worker.ts runs in a worker thread only");
+const port = parentPort;
+
+/** What the main thread sends: bytes of PostgreSQL's protocol, or the wish to end. */
+export type ToWorker = Uint8Array | "close";
+
+/** What it is answered with: that the database is open, the bytes of the answer, or that it is closed. */
+export type FromWorker = "open" | "closed" | Uint8Array;
+
+const database = await PGlite.create({ dataDir: workerData.directory });
+// One message after another: the database has one session.
+let last: Promise<unknown> = Promise.resolve();
+port.on("message", (message: ToWorker) => {
+  last = last.then(() => (message === "close" ? close() : answer(message)));
+});
+port.postMessage("open" satisfies FromWorker);
+
+async function answer(bytes: Uint8Array): Promise<void> {
+  const reply = await database.execProtocolRaw(bytes);
+  // A copy of its own: the reply may be a view of the database's memory, which cannot be given away.
+  const owned = reply.slice();
+  port.postMessage(owned satisfies FromWorker, [owned.buffer]);
+}
+
+async function close(): Promise<void> {
+  await database.close();
+  port.postMessage("closed" satisfies FromWorker);
+  port.close();
+}

@@ -1,0 +1,11 @@
+/** A constant statement; its values are the only thing that changes. Named ones are prepared once for a connection. */
+export interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+/** A statement with its values. */
+export function bind(statement: Statement, ...values: readonly unknown[]): Statement {
+  return { ...statement, values };
+}

@@ -1,0 +1,133 @@
+import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
+import type { Statement } from "./statement.ts";
+
+// Every statement about user data. Their text is made here, once, of constants: what callers say is a value always.
+
+/** Microseconds since 1970 of a column, as a whole number. */
+function micros(column: string): string {
+  return `(extract(epoch FROM ${column}) * 1000000)::bigint`;
+}
+
+const COLUMNS = `user_id, event_id, event_type, body, ${micros("ingested_at")} AS record_us, seq, prev_hash, hash`;
+
+/** Makes sure that users have heads. $1: their ids, in order. */
+export const ENSURE_HEADS: Statement = {
+  name: "ensure_heads",
+  text: `INSERT INTO hub.user_head (user_id, seq, hash)
+    SELECT u, 0, '\\x${"00".repeat(32)}'::bytea FROM unnest($1::text[]) AS u ORDER BY u COLLATE "C" ON CONFLICT DO NOTHING`,
+};
+
+/** Locks the heads of users, always in the same order. $1: their ids. */
+export const LOCK_HEADS: Statement = {
+  name: "lock_heads",
+  text: `SELECT user_id, seq, hash FROM hub.user_head WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR UPDATE`,
+};
+
+/** The database's time, after the lock. */
+export const NOW: Statement = { name: "now", text: `SELECT ${micros("clock_timestamp()")} AS now_us` };
+
+/** Events that are there already. $1, $2: users and ids of events, in pairs. */
+export const FIND_KNOWN: Statement = {
+  name: "find_known",
+  text: EVENT_TABLES.map(
+    (
+      table,
+    ) => `SELECT e.user_id, e.event_id, e.seq, e.event_type, e.body_sha256, ${micros("e.ingested_at")} AS record_us
+      FROM unnest($1::text[], $2::uuid[]) AS k (user_id, event_id)
+      JOIN hub.${table} e ON e.user_id = k.user_id AND e.event_id = k.event_id`,
+  ).join("\nUNION ALL\n"),
+};
+
+/** Adds events to a table. $1 to $8: its columns; $9: the time. */
+export const INSERT: Readonly<Record<EventTable, Statement>> = perTable((table) => ({
+  name: `insert_${table}`,
+  text: `INSERT INTO hub.${table}
+      (user_id, event_id, seq, event_type, body, body_sha256, prev_hash, hash, ingested_at)
+    SELECT n.*, 'epoch'::timestamptz + $9::bigint * interval '1 microsecond'
+    FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[]) AS n`,
+}));
+
+/** Moves heads. $1 to $3: users, sequences, hashes. */
+export const MOVE_HEADS: Statement = {
+  name: "move_heads",
+  text: `UPDATE hub.user_head h SET seq = n.seq, hash = n.hash
+    FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS n (user_id, seq, hash) WHERE h.user_id = n.user_id`,
+};
+
+/** Adds rows to the outbox, in their order. $1 to $8: its columns; $9: the time. */
+export const INSERT_OUTBOX: Statement = {
+  name: "insert_outbox",
+  text: `INSERT INTO hub.outbox (shard, user_id, seq, topic, event_id, event_type, data_type, table_name, created_at)
+    SELECT n.shard, n.user_id, n.seq, n.topic, n.event_id, n.event_type, n.data_type, n.table_name,
+      'epoch'::timestamptz + $9::bigint * interval '1 microsecond'
+    FROM unnest($1::smallint[], $2::text[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[])
+      WITH ORDINALITY AS n (shard, user_id, seq, topic, event_id, event_type, data_type, table_name, place)
+    ORDER BY n.place`,
+};
+
+/**
+ * A page, and how many events were found for it. $1: user; $2, $3: ids from and before; $4: events at most; $5: bytes of
+ * payloads at most, after the first.
+ */
+export const PAGE: Readonly<Record<EventTable, Statement>> = perTable((table) => ({
+  name: `page_${table}`,
+  text: `SELECT ${COLUMNS}, found FROM (
+      SELECT *, count(*) OVER ()::int AS found, row_number() OVER (ORDER BY event_id DESC) AS place,
+        sum(octet_length(body)) OVER (ORDER BY event_id DESC) AS bytes
+      FROM (
+        SELECT * FROM hub.${table}
+        WHERE user_id = $1 AND event_id >= $2::uuid AND event_id < $3::uuid
+        ORDER BY event_id DESC LIMIT $4::int
+      ) AS newest
+    ) AS counted
+    WHERE bytes <= $5::bigint OR place = 1 ORDER BY event_id DESC`,
+}));
+
+/** Events after a sequence. $1: user; $2: sequence; $3: tables; $4: events at most; $5: bytes at most, after the first. */
+export const AFTER: Statement = {
+  name: "after",
+  text: `SELECT table_name, ${COLUMNS} FROM (
+      SELECT *, sum(octet_length(body)) OVER (ORDER BY seq) AS bytes, row_number() OVER (ORDER BY seq) AS place FROM (
+        ${EVENT_TABLES.map(
+          (table) =>
+            `(SELECT '${table}' AS table_name, * FROM hub.${table}
+          WHERE user_id = $1 AND seq > $2::bigint AND '${table}' = ANY($3::text[]) ORDER BY seq LIMIT $4::int)`,
+        ).join("\n        UNION ALL\n        ")}
+        ORDER BY seq LIMIT $4::int
+      ) AS oldest
+    ) AS counted
+    WHERE bytes <= $5::bigint OR place = 1 ORDER BY seq`,
+};
+
+/** Number of a user's events. $1: user; $2: tables. */
+export const COUNT: Statement = {
+  name: "count",
+  text: `SELECT (${EVENT_TABLES.map(
+    (table) => `(SELECT count(*) FROM hub.${table} WHERE user_id = $1 AND '${table}' = ANY($2::text[]))`,
+  ).join(" + ")})::bigint AS events`,
+};
+
+/** Where users stand. $1: their ids. */
+export const HEADS: Statement = {
+  name: "heads",
+  text: "SELECT user_id, seq, hash FROM hub.user_head WHERE user_id = ANY($1::text[]) AND seq > 0",
+};
+
+/** The newest sequence that is gone. $1: user; $2: data types; none: all. */
+export const PRUNED: Statement = {
+  name: "pruned",
+  text: `SELECT coalesce(max(newest_seq), 0)::bigint AS newest FROM hub.pruned
+    WHERE user_id = $1 AND (cardinality($2::text[]) = 0 OR data_type = ANY($2::text[]))`,
+};
+
+export const PAGE_TOKEN_KEY: Statement = {
+  name: "page_token_key",
+  text: "SELECT key FROM hub.page_token_key",
+};
+
+function perTable(make: (table: EventTable) => Statement): Readonly<Record<EventTable, Statement>> {
+  return Object.fromEntries(EVENT_TABLES.map((table) => [table, make(table)])) as Record<
+    EventTable,
+    Statement
+  >;
+}

@@ -1,0 +1,202 @@
+import type { EventTable } from "../../data/event-tables.ts";
+import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
+import type { Head, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
+import { HubError } from "../../errors.ts";
+import { append } from "./append.ts";
+import type { OpenDatabase, OpenOptions } from "./opening.ts";
+import { bind } from "./statement.ts";
+import { AFTER, COUNT, HEADS, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
+
+export interface StoreOptions extends OpenOptions {
+  /** Whether each event also gets a row in the outbox. */
+  readonly hasOutbox: boolean;
+}
+
+/** Time between two looks at whether the database is still fit, and after which a failed opening is tried again. */
+const INSPECT_MS = 60_000;
+const REOPEN_MS = 1_000;
+const AFTER_EVENTS = 1_000;
+const AFTER_BYTES = 1024 * 1024;
+const BATCH_EVENTS = { embedded: 256, server: 1_000 };
+
+interface EventRow {
+  readonly user_id: string;
+  readonly event_id: string;
+  readonly event_type: string;
+  readonly body: Buffer;
+  readonly record_us: string;
+  readonly seq: string;
+  readonly prev_hash: Buffer;
+  readonly hash: Buffer;
+}
+
+/** User data in PostgreSQL, on a server or within this process. It is opened when it is first asked. */
+export class PostgresUserEventStore implements UserEventStore {
+  readonly lanes: number;
+  readonly batchEvents: number;
+  readonly #options: StoreOptions;
+  readonly #facts: Readonly<Record<string, string>>;
+  #opening: Promise<OpenDatabase> | undefined;
+  #state: StoreStatus["state"] = "closed";
+  #reason = "";
+  #tokenKey: Buffer | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: StoreOptions) {
+    const isEmbedded = "embeddedIn" in options.place;
+    this.#options = isEmbedded ? { ...options, lanes: 1 } : options;
+    this.lanes = this.#options.lanes;
+    this.batchEvents = isEmbedded ? BATCH_EVENTS.embedded : BATCH_EVENTS.server;
+    this.#facts = isEmbedded
+      ? { storage: "embedded", durability: "process-crash-only" }
+      : { storage: "postgresql", durability: "server" };
+  }
+
+  get status(): StoreStatus {
+    return { state: this.#state, reason: this.#reason, facts: this.#facts };
+  }
+
+  /** Opens the database if it is not open. Throws DATABASE_UNAVAILABLE or DATABASE_UNFIT. */
+  async open(): Promise<OpenDatabase> {
+    if (this.#isClosed) throw new HubError("SHUTTING_DOWN", "the hub is shutting down; connect again");
+    this.#opening ??= this.#openNow();
+    return await this.#opening;
+  }
+
+  async append(events: readonly NewEvent[]): Promise<readonly Appended[]> {
+    return await this.#use(({ appends }) => append(appends, events, this.#options.hasOutbox));
+  }
+
+  async page({ userId, table, fromId, beforeId, events: wanted, bytes }: PageQuery) {
+    // One more than wanted tells whether there are more.
+    const statement = bind(PAGE[table], userId, fromId, beforeId, wanted + 1, bytes);
+    const rows = await this.#use(({ reads }) =>
+      reads.once<EventRow & { found: number }>("hub_read", { userId }, statement),
+    );
+    const events = rows.slice(0, wanted).map((row) => storedEvent(row, table));
+    return { events, isMore: (rows[0]?.found ?? 0) > events.length };
+  }
+
+  async after(
+    userId: string,
+    tables: readonly EventTable[],
+    sequence: bigint,
+  ): Promise<readonly StoredEvent[]> {
+    const statement = bind(AFTER, userId, String(sequence), tables, AFTER_EVENTS, AFTER_BYTES);
+    const rows = await this.#use(({ reads }) =>
+      reads.once<EventRow & { table_name: EventTable }>("hub_read", { userId }, statement),
+    );
+    return rows.map((row) => storedEvent(row, row.table_name));
+  }
+
+  async heads(userIds: readonly string[]): Promise<ReadonlyMap<string, Head>> {
+    const rows = await this.#use(({ reads }) =>
+      reads.once<Pick<EventRow, "user_id" | "seq" | "hash">>("hub_read", { userIds }, bind(HEADS, userIds)),
+    );
+    return new Map(rows.map(({ user_id, seq, hash }) => [user_id, { sequence: BigInt(seq), hash }]));
+  }
+
+  async count(userId: string, tables: readonly EventTable[]): Promise<bigint> {
+    const [row] = await this.#use(({ reads }) =>
+      reads.once<{ events: string }>("hub_read", { userId }, bind(COUNT, userId, tables)),
+    );
+    return BigInt(row?.events ?? 0);
+  }
+
+  async prunedUpTo(userId: string, dataTypes: readonly string[]): Promise<bigint> {
+    const [row] = await this.#use(({ reads }) =>
+      reads.once<{ newest: string }>("hub_read", { userId }, bind(PRUNED, userId, dataTypes)),
+    );
+    return BigInt(row?.newest ?? 0);
+  }
+
+  async pageTokenKey(): Promise<Buffer> {
+    if (this.#tokenKey) return this.#tokenKey;
+    const [row] = await this.#use(({ reads }) =>
+      reads.once<{ key: Buffer }>("hub_read", { userId: "" }, PAGE_TOKEN_KEY),
+    );
+    if (!row)
+      throw new HubError("DATABASE_UNFIT", "hub.page_token_key is empty; INSERT 32 random bytes into it");
+    this.#tokenKey = row.key;
+    return row.key;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    const database = await this.#opening?.catch(() => undefined);
+    await database?.close();
+    this.#state = "closed";
+  }
+
+  async #use<Result>(work: (database: OpenDatabase) => Promise<Result>): Promise<Result> {
+    const database = await this.open();
+    if (this.#state === "unfit") throw new HubError("DATABASE_UNFIT", this.#reason);
+    try {
+      const result = await work(database);
+      if (this.#state === "unavailable") this.#tell("open", "");
+      return result;
+    } catch (error) {
+      if (error instanceof HubError && error.reason === "DATABASE_UNAVAILABLE")
+        this.#tell("unavailable", error.message);
+      throw error;
+    }
+  }
+
+  async #openNow(): Promise<OpenDatabase> {
+    this.#state = "opening";
+    try {
+      // The driver is loaded only now: a hub starts sooner without it.
+      const { openDatabase } = await import("./opening.ts");
+      const database = await openDatabase(this.#options);
+      this.#tell("open", "");
+      this.#timer = setInterval(() => void this.#inspect(database), INSPECT_MS).unref();
+      return database;
+    } catch (error) {
+      this.#tellFailure(error);
+      // Until then everybody hears the same, and the database is left alone.
+      setTimeout(() => {
+        this.#opening = undefined;
+      }, REOPEN_MS).unref();
+      throw error;
+    }
+  }
+
+  // What has become unfit is not served until it is fit again.
+  async #inspect(database: OpenDatabase): Promise<void> {
+    await database.inspect().then(
+      () => this.#tell("open", ""),
+      (error: unknown) => this.#tellFailure(error),
+    );
+  }
+
+  #tellFailure(error: unknown): void {
+    const isUnfit = error instanceof HubError && error.reason === "DATABASE_UNFIT";
+    this.#tell(isUnfit ? "unfit" : "unavailable", error instanceof Error ? error.message : String(error));
+  }
+
+  #tell(state: StoreStatus["state"], reason: string): void {
+    if (state === this.#state && reason === this.#reason) return;
+    this.#state = state;
+    this.#reason = reason;
+    const { logger } = this.#options;
+    if (state === "open") logger.info(this.#facts, "user data is served");
+    else logger.error({ reason }, "user data is not served; the rest of the hub is");
+  }
+}
+
+function storedEvent(row: EventRow, table: EventTable): StoredEvent {
+  return {
+    userId: row.user_id,
+    eventId: row.event_id,
+    eventType: row.event_type,
+    table,
+    body: row.body,
+    recordTimeUs: BigInt(row.record_us),
+    sequence: BigInt(row.seq),
+    previousHash: row.prev_hash,
+    hash: row.hash,
+  };
+}

@@ -1,0 +1,70 @@
+import { eventHash } from "./event-hash.ts";
+import type { Appended, NewEvent } from "./user-event.ts";
+import { NO_HASH } from "./user-event.ts";
+import type { Head } from "./user-event-store.ts";
+
+/** What is known of an event that was stored before. */
+export interface Known {
+  readonly eventType: string;
+  readonly bodySha256: Buffer;
+  readonly recordTimeUs: bigint;
+  readonly sequence: bigint;
+}
+
+/** An event with its place in its user's chain. */
+export interface Placed {
+  readonly event: NewEvent;
+  readonly sequence: bigint;
+  readonly previousHash: Buffer;
+  readonly hash: Buffer;
+}
+
+/** What a batch comes to. */
+export interface AppendPlan {
+  /** The events that are new, in the order of the batch. */
+  readonly placed: readonly Placed[];
+  /** Where the users of the new events stand then. */
+  readonly heads: ReadonlyMap<string, Head>;
+  /** What became of each event of the batch, in its order. */
+  readonly outcomes: readonly Appended[];
+}
+
+/** The key of an event among those of all users: an id is one user's own. */
+export function eventKey(userId: string, eventId: string): string {
+  // Ids of events have one length, so no two pairs give the same text.
+  return eventId + userId;
+}
+
+/**
+ * Gives each new event of a batch its place. `heads` are locked, `known` has the events of the batch that are stored
+ * already by eventKey, and `recordTimeUs` is the database's time after the lock.
+ */
+export function planAppend(
+  events: readonly NewEvent[],
+  heads: ReadonlyMap<string, Head>,
+  known: ReadonlyMap<string, Known>,
+  recordTimeUs: bigint,
+): AppendPlan {
+  const placed: Placed[] = [];
+  const outcomes: Appended[] = [];
+  const newHeads = new Map<string, Head>();
+  const seen = new Map(known);
+  for (const event of events) {
+    const { userId, eventId, eventType, bodySha256 } = event;
+    const key = eventKey(userId, eventId);
+    const earlier = seen.get(key);
+    if (earlier) {
+      const isSame = earlier.eventType === eventType && earlier.bodySha256.equals(bodySha256);
+      outcomes.push(isSame ? { recordTimeUs: earlier.recordTimeUs, sequence: earlier.sequence } : "conflict");
+      continue;
+    }
+    const head = newHeads.get(userId) ?? heads.get(userId) ?? { sequence: 0n, hash: NO_HASH };
+    const sequence = head.sequence + 1n;
+    const hash = eventHash({ ...event, sequence, recordTimeUs }, head.hash);
+    placed.push({ event, sequence, previousHash: head.hash, hash });
+    newHeads.set(userId, { sequence, hash });
+    seen.set(key, { eventType, bodySha256, recordTimeUs, sequence });
+    outcomes.push({ recordTimeUs, sequence });
+  }
+  return { placed, heads: newHeads, outcomes };
+}

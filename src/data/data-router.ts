@@ -1,0 +1,96 @@
+import type { DataRoute } from "../../gen/centralhub/config/v1/data_routes_pb.ts";
+import type { ConfigManager } from "../config/config-manager.ts";
+import { HubError, unknownName } from "../errors.ts";
+import { EVENT_TABLES, type EventTable, eventTable } from "./event-tables.ts";
+
+/** Where the events of one data type go. */
+export interface Route {
+  readonly dataType: string;
+  readonly table: EventTable;
+  readonly retentionClass: string;
+  /** The Kafka topic that every event is also sent to. */
+  readonly topic: string;
+}
+
+// As a document declares it: its table may be one that no migration has made.
+interface Declared extends Omit<Route, "table"> {
+  readonly table: string;
+}
+
+interface Routes {
+  readonly byDataType: ReadonlyMap<string, Declared>;
+  readonly byEventType: ReadonlyMap<string, Declared>;
+  readonly byTable: ReadonlyMap<string, Declared>;
+}
+
+type Snapshots = Pick<ConfigManager, "snapshot">;
+
+/** Event type → data type → table, retention class and topic, as the newest data-routes.yaml says. */
+export class DataRouter {
+  readonly #config: Snapshots;
+  #source: unknown = this;
+  #routes: Routes = routesOf({});
+
+  constructor(config: Snapshots) {
+    this.#config = config;
+  }
+
+  /** Where an event goes. Throws UNKNOWN_EVENT_TYPE, naming the known ones. */
+  ofEventType(eventType: string): Route {
+    const { byEventType } = this.#now();
+    const route = byEventType.get(eventType);
+    if (!route) {
+      const remedy = "data-routes.yaml says which event types there are";
+      throw unknownName("UNKNOWN_EVENT_TYPE", "event_type", eventType, byEventType.keys(), remedy);
+    }
+    return placed(route);
+  }
+
+  /** Where the events of a data type are. Throws UNKNOWN_DATA_TYPE, naming the known ones. */
+  ofDataType(dataType: string, field = "data_type"): Route {
+    const { byDataType } = this.#now();
+    const route = byDataType.get(dataType);
+    if (!route) throw unknownName("UNKNOWN_DATA_TYPE", field, dataType, byDataType.keys());
+    return placed(route);
+  }
+
+  /** The tables of these data types; all when there is none. */
+  tablesOf(dataTypes: readonly string[]): readonly EventTable[] {
+    if (dataTypes.length === 0) return EVENT_TABLES;
+    return dataTypes.map((dataType) => this.ofDataType(dataType, "data_types").table);
+  }
+
+  /** The data type of a table. A table that is no longer anyone's keeps the name that it was made with. */
+  dataTypeOf(table: EventTable): string {
+    return this.#now().byTable.get(table)?.dataType ?? table.slice("user_".length);
+  }
+
+  #now(): Routes {
+    const message = this.#config.snapshot.documents.dataRoutes?.message;
+    if (this.#source !== message) {
+      this.#routes = routesOf(message?.dataTypes ?? {});
+      this.#source = message;
+    }
+    return this.#routes;
+  }
+}
+
+function routesOf(dataTypes: Readonly<Record<string, DataRoute>>): Routes {
+  const byDataType = new Map<string, Declared>();
+  const byEventType = new Map<string, Declared>();
+  const byTable = new Map<string, Declared>();
+  for (const [dataType, { table, retentionClass, topic, eventTypes }] of Object.entries(dataTypes)) {
+    const route: Declared = { dataType, table, retentionClass, topic };
+    byDataType.set(dataType, route);
+    byTable.set(table, route);
+    for (const eventType of eventTypes) byEventType.set(eventType, route);
+  }
+  return { byDataType, byEventType, byTable };
+}
+
+function placed(declared: Declared): Route {
+  const table = eventTable(declared.table);
+  if (table) return { ...declared, table };
+  const message = `data type "${declared.dataType}" names the table "${declared.table}", which no migration has made; known are: ${EVENT_TABLES.join(", ")}`;
+  throw new HubError("DATABASE_UNFIT", message, { metadata: { table: declared.table } });
+}

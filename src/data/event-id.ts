@@ -1,0 +1,76 @@
+import { randomFillSync } from "node:crypto";
+import { HubError } from "../errors.ts";
+
+/** How far the time of an id that a caller chose may lie back and ahead, in milliseconds. */
+const BACK_MS = 24 * 60 * 60 * 1000;
+const AHEAD_MS = 5 * 60 * 1000;
+
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const random = Buffer.alloc(10);
+const COUNTER_MAX = 0xfff;
+let lastMs = 0;
+let counter = 0;
+
+/**
+ * A new id of an event: a UUID of version 7. Its first 48 bits are the time; twelve more count within the millisecond, so
+ * that the ids of one process ascend.
+ */
+export function newEventId(nowMs: number = Date.now()): string {
+  if (nowMs > lastMs) {
+    lastMs = nowMs;
+    counter = 0;
+  } else if (counter < COUNTER_MAX) counter++;
+  else {
+    // Some thousand in one millisecond, or a clock that was set back: the next millisecond is taken early.
+    lastMs++;
+    counter = 0;
+  }
+  randomFillSync(random);
+  random.writeUInt16BE(0x7000 | counter, 0);
+  random[2] = 0x80 | ((random[2] ?? 0) & 0x3f);
+  return hyphenated(hexTime(lastMs) + random.toString("hex"));
+}
+
+/** Checks an id that a caller chose, and writes it as the hub does. Throws INVALID_REQUEST. */
+export function givenEventId(id: string, nowMs: number = Date.now()): string {
+  const lower = id.toLowerCase();
+  if (!UUID_V7.test(lower)) {
+    throw new HubError(
+      "INVALID_REQUEST",
+      "event_id: must be a UUID of version 7; leave it empty to have one made",
+    );
+  }
+  const time = Number.parseInt(lower.slice(0, 8) + lower.slice(9, 13), 16);
+  if (time < nowMs - BACK_MS || time > nowMs + AHEAD_MS) {
+    throw new HubError(
+      "INVALID_REQUEST",
+      `event_id: its time, ${isoTime(time)}, must lie at most 24 hours back and 5 minutes ahead; make the id when the event happens`,
+    );
+  }
+  return lower;
+}
+
+/** The least id of a moment, in milliseconds since 1970: the bound between the ids made before it and from it on. */
+export function eventIdFloor(ms: number): string {
+  return hyphenated(hexTime(Math.min(Math.max(Math.ceil(ms), 0), 2 ** 48 - 1)) + "0".repeat(20));
+}
+
+/** Greater than every id that is made. */
+export const LAST_EVENT_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+function hexTime(ms: number): string {
+  return ms.toString(16).padStart(12, "0");
+}
+
+function hyphenated(hex: string): string {
+  const at = [0, 8, 12, 16, 20, 32];
+  return at
+    .slice(1)
+    .map((end, index) => hex.slice(at[index], end))
+    .join("-");
+}
+
+// The 48 bits of an id hold times that no Date can.
+function isoTime(ms: number): string {
+  return ms <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms after 1970`;
+}

@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { HubError } from "../errors.ts";
+import type { Appended, NewEvent } from "./user-event.ts";
+import type { UserEventStore } from "./user-event-store.ts";
+
+/** How much may wait, in events. */
+export interface IngestBounds {
+  readonly events: number;
+  readonly eventsPerUser: number;
+}
+
+/** Until when a caller waits. */
+export interface Patience {
+  /** By performance.now(), in milliseconds. */
+  readonly deadline: number;
+  /** Aborted when the caller has gone. */
+  readonly signal: AbortSignal;
+}
+
+interface Waiting extends Patience {
+  readonly event: NewEvent;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Lane {
+  readonly waiting: Waiting[];
+  isRunning: boolean;
+}
+
+/** Bytes of payloads in one batch; a single event may have more. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+const RETRY_MIN_MS = 50;
+const RETRY_MAX_MS = 5_000;
+
+/**
+ * Group commit: events wait in lanes, a user's always in the same one, and a lane stores what has come together as one
+ * transaction as soon as the one before has returned. Nobody waits for a timer, and nobody is answered before the commit.
+ */
+export class Ingest {
+  readonly #store: UserEventStore;
+  readonly #bounds: IngestBounds;
+  readonly #onStored: (userIds: ReadonlySet<string>) => void;
+  readonly #lanes: readonly Lane[];
+  readonly #perUser = new Map<string, number>();
+  #count = 0;
+  #lastFlushMs = 10;
+
+  /** `onStored` hears of the users of each batch that has been committed. */
+  constructor(
+    store: UserEventStore,
+    bounds: IngestBounds,
+    onStored: (userIds: ReadonlySet<string>) => void = () => {},
+  ) {
+    this.#store = store;
+    this.#bounds = bounds;
+    this.#onStored = onStored;
+    this.#lanes = Array.from({ length: store.lanes }, () => ({ waiting: [], isRunning: false }));
+  }
+
+  /** Events that wait or are being stored. */
+  get waiting(): number {
+    return this.#count;
+  }
+
+  /**
+   * Stores an event; answers after the commit. Calls of one turn are stored in their order. Throws QUEUE_FULL,
+   * DEADLINE_EXCEEDED when it has not been tried in time, EVENT_REFUSED, and what the store throws.
+   */
+  save(event: NewEvent, patience: Patience): Promise<Appended> {
+    const { userId } = event;
+    const own = this.#perUser.get(userId) ?? 0;
+    // A user's own bound comes first: who sends too much is told so, and takes no room from others.
+    if (own >= this.#bounds.eventsPerUser) return Promise.reject(this.#full(`of user "${userId}"`, own));
+    if (this.#count >= this.#bounds.events) return Promise.reject(this.#full("in all", this.#count));
+    this.#perUser.set(userId, own + 1);
+    this.#count++;
+    const lane = this.#lanes[laneOf(userId, this.#lanes.length)] as Lane;
+    return new Promise<Appended>((resolve, reject) => {
+      lane.waiting.push({ event, ...patience, resolve, reject });
+      if (lane.isRunning) return;
+      lane.isRunning = true;
+      // What else comes in this turn goes along.
+      setImmediate(() => this.#run(lane));
+    });
+  }
+
+  async #run(lane: Lane): Promise<void> {
+    while (lane.waiting.length > 0) {
+      const batch = this.#take(lane.waiting);
+      const began = performance.now();
+      if (batch.length > 0) await this.#flush(batch);
+      this.#lastFlushMs = performance.now() - began;
+    }
+    lane.isRunning = false;
+  }
+
+  // From the front, without those that nobody waits for any more.
+  #take(waiting: Waiting[]): Waiting[] {
+    const batch: Waiting[] = [];
+    const now = performance.now();
+    let bytes = 0;
+    let at = 0;
+    for (; at < waiting.length && batch.length < this.#store.batchEvents; at++) {
+      const item = waiting[at] as Waiting;
+      if (item.deadline <= now || item.signal.aborted) {
+        const message = "the event was not stored within the time of the call; send it again";
+        this.#settle(item, new HubError("DEADLINE_EXCEEDED", message));
+        continue;
+      }
+      bytes += item.event.body.length;
+      if (batch.length > 0 && bytes > BATCH_BYTES) break;
+      batch.push(item);
+    }
+    waiting.splice(0, at);
+    return batch;
+  }
+
+  // A batch that one event spoils is halved until that one stands alone.
+  async #flush(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const outcomes = await this.#store.append(batch.map(({ event }) => event));
+      this.#onStored(new Set(batch.map(({ event }) => event.userId)));
+      for (const [index, item] of batch.entries()) this.#settle(item, outcomes[index] as Appended);
+    } catch (error) {
+      if (error instanceof HubError || batch.length === 1) {
+        for (const item of batch) this.#settle(item, error instanceof HubError ? error : refused(error));
+        return;
+      }
+      const middle = batch.length >> 1;
+      await this.#flush(batch.slice(0, middle));
+      await this.#flush(batch.slice(middle));
+    }
+  }
+
+  #settle(item: Waiting, outcome: Appended | HubError): void {
+    const { userId } = item.event;
+    const own = (this.#perUser.get(userId) ?? 1) - 1;
+    if (own === 0) this.#perUser.delete(userId);
+    else this.#perUser.set(userId, own);
+    this.#count--;
+    if (outcome instanceof HubError) item.reject(outcome);
+    else item.resolve(outcome);
+  }
+
+  #full(of: string, waiting: number): HubError {
+    const flushes = Math.ceil(this.#count / (this.#store.batchEvents * this.#lanes.length));
+    const wait = Math.min(Math.max(flushes * this.#lastFlushMs, RETRY_MIN_MS), RETRY_MAX_MS);
+    // Not all at the same time.
+    const retryAfterMs = Math.round(wait * (1 + Math.random()));
+    return new HubError(
+      "QUEUE_FULL",
+      `${waiting} events ${of} wait to be stored, which is the bound; try again in ${retryAfterMs} ms`,
+      {
+        retryAfterMs,
+        metadata: { waiting: String(waiting) },
+      },
+    );
+  }
+}
+
+function refused(error: unknown): HubError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new HubError("EVENT_REFUSED", `the database does not take the event: ${why}`, { cause: error });
+}
+
+function laneOf(userId: string, lanes: number): number {
+  if (lanes === 1) return 0;
+  // Other bits than those of the bucket, so that the users of one database are spread over all lanes.
+  return createHash("sha256").update(userId).digest().readUInt32BE(4) % lanes;
+}

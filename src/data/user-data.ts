@@ -1,0 +1,243 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { HubError } from "../errors.ts";
+import { bucketOf } from "./buckets.ts";
+import type { DataRouter } from "./data-router.ts";
+import { type GivenBody, givenBody } from "./event-body.ts";
+import { bodyHash } from "./event-hash.ts";
+import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-id.ts";
+import { Ingest, type IngestBounds, type Patience } from "./ingest.ts";
+import { openPageToken, sealPageToken } from "./page-token.ts";
+import type { StoredEvent } from "./user-event.ts";
+import type { UserEventStore } from "./user-event-store.ts";
+import { UserTails } from "./user-tails.ts";
+
+/** An event as it came. */
+export interface GivenEvent extends GivenBody {
+  readonly userId: string;
+  readonly eventType: string;
+  /** Empty: the hub makes one. */
+  readonly eventId: string;
+}
+
+/** A stored event, for its sender. */
+export interface Saved {
+  readonly eventId: string;
+  readonly dataType: string;
+  readonly recordTimeUs: bigint;
+  readonly sequence: bigint;
+}
+
+/** Which page of a user's data is wanted. Times are in milliseconds since 1970; undefined: no bound. */
+export interface Wanted {
+  readonly userId: string;
+  readonly dataType: string;
+  /** Number of events; 0: 100. */
+  readonly pageSize: number;
+  /** From the page before; empty for the first. */
+  readonly pageToken: string;
+  readonly afterMs: number | undefined;
+  readonly beforeMs: number | undefined;
+}
+
+/** Events of a live tail, and the position to come back to. */
+export interface Tail {
+  readonly events: readonly StoredEvent[];
+  readonly sequence: bigint;
+}
+
+const PAGE_DEFAULT = 100;
+const PAGE_MAX = 1000;
+/** Bytes of payloads in one answer: gRPC clients take messages of 4 MiB, and a payload may be in one twice. */
+export const ANSWER_BYTES = 1024 * 1024;
+const HEARTBEAT_MS = 15_000;
+// Invisible in every log.
+const CONTROL = /\p{Cc}/u;
+
+interface Part {
+  readonly store: UserEventStore;
+  readonly ingest: Ingest;
+}
+
+/** Saves and returns the events of users. Whose data a caller may touch has been decided before. */
+export class UserData {
+  readonly router: DataRouter;
+  readonly #parts: readonly Part[];
+  readonly #partOf: (bucket: number) => number;
+  readonly #tails: UserTails;
+
+  /** `storeOf` says which of the stores has a bucket. */
+  constructor(
+    router: DataRouter,
+    stores: readonly UserEventStore[],
+    storeOf: (bucket: number) => number,
+    bounds: IngestBounds,
+  ) {
+    this.router = router;
+    this.#partOf = storeOf;
+    this.#tails = new UserTails((userId) => this.#of(userId).store);
+    this.#parts = stores.map((store) => ({
+      store,
+      ingest: new Ingest(store, bounds, (userIds) => this.#tails.wake(userIds)),
+    }));
+  }
+
+  /** The databases. */
+  get stores(): readonly UserEventStore[] {
+    return this.#parts.map(({ store }) => store);
+  }
+
+  /** Events that wait to be stored. */
+  get waiting(): number {
+    return this.#parts.reduce((sum, { ingest }) => sum + ingest.waiting, 0);
+  }
+
+  /** Open live tails. */
+  get followers(): number {
+    return this.#tails.followers;
+  }
+
+  /** Stores an event, and answers after the commit. */
+  async save(given: GivenEvent, patience: Patience): Promise<Saved> {
+    const userId = checkUserId(given.userId);
+    const { dataType, table, topic } = this.router.ofEventType(given.eventType);
+    const isIdGiven = given.eventId !== "";
+    const eventId = isIdGiven ? givenEventId(given.eventId) : newEventId();
+    const body = givenBody(given);
+    const { eventType } = given;
+    const bodySha256 = bodyHash(body);
+    const appended = await this.#of(userId).ingest.save(
+      { userId, eventId, isIdGiven, eventType, dataType, table, topic, body, bodySha256 },
+      patience,
+    );
+    if (appended === "conflict") {
+      const message = `event_id: ${eventId} is that of another event of this user, with other content; make an id for each event`;
+      throw new HubError("EVENT_CONFLICT", message, { metadata: { eventId } });
+    }
+    return { eventId, dataType, ...appended };
+  }
+
+  /** A page of a user's events of one data type, newest first. */
+  async page(wanted: Wanted): Promise<{ events: readonly StoredEvent[]; nextPageToken: string }> {
+    const { dataType, pageSize, pageToken, afterMs, beforeMs } = wanted;
+    const userId = checkUserId(wanted.userId);
+    const { table } = this.router.ofDataType(dataType);
+    const query = {
+      userId,
+      dataType,
+      fromId: afterMs === undefined ? eventIdFloor(0) : eventIdFloor(afterMs),
+      beforeId: beforeMs === undefined ? LAST_EVENT_ID : eventIdFloor(beforeMs),
+    };
+    const { store } = this.#of(userId);
+    const key = await store.pageTokenKey();
+    const beforeId = pageToken === "" ? query.beforeId : openPageToken(key, query, pageToken);
+    const events = Math.min(pageSize || PAGE_DEFAULT, PAGE_MAX);
+    const page = await store.page({ ...query, table, beforeId, events, bytes: ANSWER_BYTES });
+    const last = page.events.at(-1);
+    const nextPageToken = page.isMore && last ? sealPageToken(key, query, last.eventId) : "";
+    return { events: page.events, nextPageToken };
+  }
+
+  /**
+   * A user's events as they are stored, each once, from after a sequence on; undefined: from now on. Ends when the
+   * signal is aborted. Throws HISTORY_GONE when events after the position have been removed.
+   */
+  async *watch(
+    userId: string,
+    dataTypes: readonly string[],
+    afterSequence: bigint | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Tail> {
+    checkUserId(userId);
+    const { store } = this.#of(userId);
+    const tables = this.router.tablesOf(dataTypes);
+    const headOf = async (): Promise<bigint> => (await store.heads([userId])).get(userId)?.sequence ?? 0n;
+    let isWoken = true;
+    let wake = (): void => {};
+    const unfollow = this.#tails.follow(userId, () => {
+      isWoken = true;
+      wake();
+    });
+    try {
+      let position = afterSequence ?? (await headOf());
+      if (afterSequence !== undefined && afterSequence > 0n)
+        await this.#checkPosition(store, userId, dataTypes, position);
+      // The first message comes at once, so that the caller knows the position.
+      for (let isFirst = true; !signal.aborted; ) {
+        isWoken = false;
+        const head = await headOf();
+        let isSent = false;
+        while (position < head && !signal.aborted) {
+          const events = await store.after(userId, tables, position);
+          const last = events.at(-1);
+          // Nothing more of these data types up to the head that was seen before the look.
+          position = last && last.sequence > position ? last.sequence : head;
+          yield { events, sequence: position };
+          isSent = true;
+          if (!last) break;
+        }
+        if (!isSent && isFirst) yield { events: [], sequence: position };
+        isFirst = false;
+        if (isWoken || signal.aborted) continue;
+        const ring = new AbortController();
+        wake = () => ring.abort();
+        const either = AbortSignal.any([signal, ring.signal]);
+        const isQuiet = await sleep(HEARTBEAT_MS, true, { signal: either, ref: false }).catch(() => false);
+        wake = () => {};
+        if (isQuiet) yield { events: [], sequence: position };
+      }
+    } finally {
+      unfollow();
+    }
+  }
+
+  /** All of a user's events of these data types in the order of sequences, and how many there will be. */
+  async *export(
+    userId: string,
+    dataTypes: readonly string[],
+  ): AsyncGenerator<Tail & { readonly total: bigint }> {
+    checkUserId(userId);
+    const { store } = this.#of(userId);
+    const tables = this.router.tablesOf(dataTypes);
+    const total = await store.count(userId, tables);
+    const head = (await store.heads([userId])).get(userId)?.sequence ?? 0n;
+    for (let position = 0n; position < head; ) {
+      const events = await store.after(userId, tables, position);
+      const last = events.at(-1);
+      if (!last) break;
+      position = last.sequence;
+      yield { events, sequence: position, total };
+    }
+  }
+
+  /** Ends what runs by itself; what waits to be stored is answered first. */
+  async close(): Promise<void> {
+    this.#tails.stop();
+    await Promise.all(this.#parts.map(({ store }) => store.close()));
+  }
+
+  async #checkPosition(
+    store: UserEventStore,
+    userId: string,
+    dataTypes: readonly string[],
+    position: bigint,
+  ): Promise<void> {
+    const pruned = await store.prunedUpTo(userId, dataTypes);
+    if (pruned <= position) return;
+    const message = `after_sequence: events after ${position} have been removed by retention or an erasure, up to ${pruned}; start from 0, or from ${pruned}`;
+    throw new HubError("HISTORY_GONE", message, { metadata: { sequence: String(pruned) } });
+  }
+
+  #of(userId: string): Part {
+    return this.#parts[this.#partOf(bucketOf(userId))] as Part;
+  }
+}
+
+function checkUserId(userId: string): string {
+  if (userId === "" || [...userId].length > 128 || CONTROL.test(userId) || !userId.isWellFormed()) {
+    throw new HubError(
+      "INVALID_REQUEST",
+      "user_id: must be 1 to 128 characters, none of them a control character",
+    );
+  }
+  return userId;
+}

@@ -1,0 +1,63 @@
+import type { EventTable } from "./event-tables.ts";
+import type { Appended, NewEvent, StoredEvent } from "./user-event.ts";
+
+/** Which events of a user a page holds. */
+export interface PageQuery {
+  readonly userId: string;
+  readonly table: EventTable;
+  /** Ids from this one on. */
+  readonly fromId: string;
+  /** Ids before this one. */
+  readonly beforeId: string;
+  /** Number of events at most. */
+  readonly events: number;
+  /** Bytes of payloads at most; one event comes in any case. */
+  readonly bytes: number;
+}
+
+/** Where a user's history stands. */
+export interface Head {
+  /** The newest sequence; 0 when the user has no event. */
+  readonly sequence: bigint;
+  readonly hash: Buffer;
+}
+
+/** How the database is. */
+export interface StoreStatus {
+  /** "closed": nobody has asked for user data yet. "unfit": it can be reached, and must not be served. */
+  readonly state: "closed" | "opening" | "open" | "unavailable" | "unfit";
+  /** Why it is not open, for people, without any secret; empty when it is, or when nobody has asked. */
+  readonly reason: string;
+  /** What is known of it, by stable names, such as "storage" and "durability". */
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+/**
+ * The events of some users in one database. Every method throws DATABASE_UNAVAILABLE when that is out of reach, and
+ * DATABASE_UNFIT when it must not be served.
+ */
+export interface UserEventStore {
+  readonly status: StoreStatus;
+  /** Number of batches that are appended at a time to advantage, and events of one. */
+  readonly lanes: number;
+  readonly batchEvents: number;
+  /**
+   * Stores a batch as one transaction: all of it, or nothing when it throws. Each user's events are given sequences in
+   * the order of the batch. What was there already, or stands twice in the batch, is not stored again. An error that is
+   * no HubError is the fault of an event of the batch.
+   */
+  append(events: readonly NewEvent[]): Promise<readonly Appended[]>;
+  /** Newest ids first; `isMore` when there are others that the query fits. */
+  page(query: PageQuery): Promise<{ readonly events: readonly StoredEvent[]; readonly isMore: boolean }>;
+  /** Events of these tables after a sequence, in the order of sequences, as many as go into one message. */
+  after(userId: string, tables: readonly EventTable[], sequence: bigint): Promise<readonly StoredEvent[]>;
+  /** Where users stand; one that has no event is not in the answer. */
+  heads(userIds: readonly string[]): Promise<ReadonlyMap<string, Head>>;
+  /** Number of a user's events in these tables. */
+  count(userId: string, tables: readonly EventTable[]): Promise<bigint>;
+  /** The newest sequence that retention or an erasure has removed; 0 when none has been. */
+  prunedUpTo(userId: string, dataTypes: readonly string[]): Promise<bigint>;
+  /** 32 bytes, the same for all hubs. */
+  pageTokenKey(): Promise<Buffer>;
+  close(): Promise<void>;
+}

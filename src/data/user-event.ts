@@ -1,0 +1,39 @@
+import type { EventTable } from "./event-tables.ts";
+
+/** An event that is to be stored: everything about it has been checked. */
+export interface NewEvent {
+  readonly userId: string;
+  /** A UUID of version 7 in lower case. */
+  readonly eventId: string;
+  /** Whether the caller chose the id, so that it may be there already. */
+  readonly isIdGiven: boolean;
+  readonly eventType: string;
+  readonly dataType: string;
+  readonly table: EventTable;
+  /** The Kafka topic that it is also sent to. */
+  readonly topic: string;
+  /** The payload: the UTF-8 text of a JSON object. */
+  readonly body: Buffer;
+  readonly bodySha256: Buffer;
+}
+
+/** An event as it is stored. */
+export interface StoredEvent {
+  readonly userId: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly table: EventTable;
+  readonly body: Buffer;
+  /** When it was stored, in microseconds since 1970, by the database's clock. */
+  readonly recordTimeUs: bigint;
+  /** Its place among all of the user's events, from 1, without gaps. */
+  readonly sequence: bigint;
+  readonly previousHash: Buffer;
+  readonly hash: Buffer;
+}
+
+/** What became of an event: where it is stored, or "conflict" when its id is that of another event of the user. */
+export type Appended = { readonly recordTimeUs: bigint; readonly sequence: bigint } | "conflict";
+
+/** The hash before a user's first event. */
+export const NO_HASH: Buffer = Buffer.alloc(32);

@@ -1,0 +1,69 @@
+import { create } from "@bufbuild/protobuf";
+import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { type UserEvent, UserEventSchema } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
+import {
+  type SaveUserEventError,
+  SaveUserEventErrorSchema,
+  type SaveUserEventResponse,
+  SaveUserEventResponseSchema,
+} from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { readBody } from "../data/event-body.ts";
+import type { Saved } from "../data/user-data.ts";
+import type { StoredEvent } from "../data/user-event.ts";
+import { HubError, type Reason } from "../errors.ts";
+import { toConnectError } from "./error-mapping.ts";
+
+/** What the same event may be sent again after. */
+const RETRYABLE: ReadonlySet<Reason> = new Set([
+  "QUEUE_FULL",
+  "DATABASE_UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+  "SHUTTING_DOWN",
+]);
+
+/** A stored event, for whoever may see it. */
+export function userEventMessage(event: StoredEvent, dataType: string, hasJson: boolean): UserEvent {
+  return create(UserEventSchema, {
+    userId: event.userId,
+    eventId: event.eventId,
+    eventType: event.eventType,
+    dataType,
+    eventData: readBody(event.body),
+    eventJson: hasJson ? event.body.toString("utf8") : "",
+    recordTime: timestamp(event.recordTimeUs),
+    sequence: event.sequence,
+    previousHash: event.previousHash.toString("hex"),
+    hash: event.hash.toString("hex"),
+  });
+}
+
+/** A stored event, for its sender. */
+export function savedMessage({ eventId, dataType, recordTimeUs, sequence }: Saved): SaveUserEventResponse {
+  return create(SaveUserEventResponseSchema, {
+    eventId,
+    dataType,
+    recordTime: timestamp(recordTimeUs),
+    sequence,
+  });
+}
+
+/** Why an event of several was not stored, as the call for it alone would have failed. */
+export function saveErrorMessage(error: unknown, requestId: string): SaveUserEventError {
+  const { code, rawMessage } = toConnectError(error, requestId);
+  const reason: Reason = error instanceof HubError ? error.reason : "INTERNAL";
+  return create(SaveUserEventErrorSchema, {
+    code,
+    reason,
+    message: rawMessage,
+    retryable: RETRYABLE.has(reason),
+  });
+}
+
+/** A moment in milliseconds since 1970, with what is less as a fraction; undefined when none was given. */
+export function momentMs(time: Timestamp | undefined): number | undefined {
+  return time && Number(time.seconds) * 1000 + time.nanos / 1_000_000;
+}
+
+function timestamp(us: bigint): Timestamp {
+  return create(TimestampSchema, { seconds: us / 1_000_000n, nanos: Number(us % 1_000_000n) * 1_000 });
+}

@@ -1,0 +1,85 @@
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
+import type {
+  SaveUserEventRequest,
+  SaveUserEventResult,
+  UserDataService,
+} from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { SaveUserEventResultSchema } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import type { Patience } from "../data/ingest.ts";
+import type { Saved, UserData } from "../data/user-data.ts";
+import type { StoredEvent } from "../data/user-event.ts";
+import { admitToUser } from "../http/identity.ts";
+import { callerKey, requestIdKey } from "./call-context.ts";
+import { untilShutdown } from "./stream-end.ts";
+import { momentMs, savedMessage, saveErrorMessage, userEventMessage } from "./userdata-messages.ts";
+
+/** UserDataService over the events of users. Each call names its user, and who may act for that one is asked first. */
+export function userDataService(
+  data: UserData,
+  unaryDeadlineMs: number,
+): Partial<ServiceImpl<typeof UserDataService>> {
+  const admitted = (context: HandlerContext, userId: string): void =>
+    admitToUser(context.values.get(callerKey), userId);
+  const patience = (context: HandlerContext): Patience => {
+    const ms = Math.min(context.timeoutMs() ?? unaryDeadlineMs, unaryDeadlineMs);
+    return { deadline: performance.now() + ms, signal: context.signal };
+  };
+  const save = async (
+    event: SaveUserEventRequest,
+    context: HandlerContext,
+    until: Patience,
+  ): Promise<Saved> => {
+    admitted(context, event.userId);
+    return await data.save(event, until);
+  };
+  const messages = (events: readonly StoredEvent[], hasJson: boolean): UserEvent[] =>
+    events.map((event) => userEventMessage(event, data.router.dataTypeOf(event.table), hasJson));
+
+  return {
+    saveUserEvent: async (request, context) => savedMessage(await save(request, context, patience(context))),
+
+    saveUserEvents: async ({ events }, context) => {
+      const until = patience(context);
+      const requestId = context.values.get(requestIdKey);
+      // All are on their way before the first is stored, so that they are stored together.
+      const results = events.map(async (event): Promise<SaveUserEventResult> => {
+        const outcome = await save(event, context, until).then(
+          (saved) => ({ case: "saved" as const, value: savedMessage(saved) }),
+          (error: unknown) => ({ case: "error" as const, value: saveErrorMessage(error, requestId) }),
+        );
+        return create(SaveUserEventResultSchema, { outcome });
+      });
+      return { results: await Promise.all(results) };
+    },
+
+    getUserData: async (request, context) => {
+      admitted(context, request.userId);
+      const { events, nextPageToken } = await data.page({
+        ...request,
+        afterMs: momentMs(request.afterTime),
+        beforeMs: momentMs(request.beforeTime),
+      });
+      return { events: messages(events, request.includeJson), nextPageToken };
+    },
+
+    watchUserData: async function* ({ userId, dataTypes, afterSequence }, context) {
+      admitted(context, userId);
+      const { signal } = context;
+      for await (const tail of untilShutdown(data.watch(userId, dataTypes, afterSequence, signal), signal)) {
+        yield { events: messages(tail.events, false), sequence: tail.sequence };
+      }
+    },
+
+    exportUserData: async function* ({ userId, dataTypes }, context) {
+      admitted(context, userId);
+      let sent = 0n;
+      const parts = data.export(userId, dataTypes);
+      for await (const { events, total } of untilShutdown(parts, context.signal)) {
+        sent += BigInt(events.length);
+        yield { events: messages(events, true), sent, total };
+      }
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { join, resolve } from "node:path";
+import { lockDirectory } from "./adapters/files/directory-lock.ts";
+import type { Place } from "./adapters/postgres/opening.ts";
+import type { ConfigManager } from "./config/config-manager.ts";
+import { DataRouter } from "./data/data-router.ts";
+import { UserData } from "./data/user-data.ts";
+import type { UserEventStore } from "./data/user-event-store.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { databaseShards, MIGRATIONS_DIR, type Settings } from "./settings/settings.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+
+interface Parts {
+  readonly settings: Settings;
+  readonly config: ConfigManager;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Puts together what saves and returns the events of users. A database out of reach is no reason not to start. */
+export async function openUserData({
+  settings,
+  config,
+  metrics,
+  logger,
+  lifecycle,
+}: Parts): Promise<UserData> {
+  const { PostgresUserEventStore } = await import("./adapters/postgres/user-event-store.ts");
+  const { places, storeOf } = placesOf(settings);
+  const stores = places.map(
+    (place) =>
+      new PostgresUserEventStore({
+        place,
+        migrations: MIGRATIONS_DIR,
+        lanes: settings.databaseLanes,
+        connections: settings.databaseConnections,
+        hasOutbox: settings.databaseOutbox,
+        logger,
+      }),
+  );
+  const bounds = { events: settings.queueEvents, eventsPerUser: settings.queueEventsPerUser };
+  const data = new UserData(new DataRouter(config), stores, storeOf, bounds);
+  lifecycle.defer(() => data.close());
+  tellDurability(stores, logger);
+  // The embedded one takes time and memory that a hub without user data has no use for: it is opened by its first call.
+  for (const [index, store] of stores.entries()) {
+    if (!("embeddedIn" in (places[index] as Place))) store.open().catch(() => {});
+  }
+  metrics.gauge("hub_userdata_waiting_events", "User events that wait to be stored.", () => data.waiting);
+  metrics.gauge("hub_userdata_followers", "Open live tails of user data.", () => data.followers);
+  metrics.gauge("hub_userdata_databases_out", "Databases of user data that are not served.", () =>
+    out(stores),
+  );
+  return data;
+}
+
+function placesOf(settings: Settings): { places: readonly Place[]; storeOf: (bucket: number) => number } {
+  const mayBypass = settings.databaseAllowBypass;
+  const shards = databaseShards(settings.databaseShards);
+  if (shards.length > 0) {
+    return {
+      places: shards.map(({ url, adminUrl }) => ({ url, adminUrl, mayBypass })),
+      storeOf: (bucket) => shards.findIndex(({ from, to }) => bucket >= from && bucket <= to),
+    };
+  }
+  const { databaseUrl: url, databaseAdminUrl: adminUrl } = settings;
+  if (url !== "") return { places: [{ url, adminUrl, mayBypass }], storeOf: () => 0 };
+  const embeddedIn = join(resolve(settings.dataDir), "pglite");
+  return { places: [{ embeddedIn, lock: () => lockDirectory(embeddedIn, "pglite") }], storeOf: () => 0 };
+}
+
+function tellDurability(stores: readonly UserEventStore[], logger: Logger): void {
+  for (const { status } of stores) {
+    if (status.facts.storage !== "embedded") continue;
+    logger.warn(
+      status.facts,
+      "user data is kept in an embedded database: it survives a crash of the hub, not one of the machine; set DATABASE_URL for more",
+    );
+  }
+}
+
+function out(stores: readonly UserEventStore[]): number {
+  return stores.filter(({ status: { state } }) => state === "unavailable" || state === "unfit").length;
+}
