@@ -45,8 +45,7 @@ export async function checkBinaryBody(context: HandlerContext, maxBytes: number)
   // Also of a request that is not looked into: what Connect spends on a body grows with the square of its pieces,
   // and a client chooses how small they are.
   const overhead = ENVELOPED.test(contentType) ? ENVELOPE_BYTES : 0;
-  const declared = Number(requestHeader.get("content-length") ?? 0);
-  const bytes = declared > maxBytes + overhead ? undefined : await body.peek(maxBytes + overhead);
+  const bytes = await body.peek(maxBytes + overhead);
   const announced = overhead > 0 && bytes && bytes.length >= overhead ? bytes.readUInt32BE(1) : 0;
   if (bytes === undefined || announced > maxBytes) throw requestTooLarge(maxBytes);
   if (!BINARY.test(contentType)) return;
