@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly err: (text: string) => void;
   /** Asks to be told when the user has had enough, as with Ctrl-C, for commands that have no end of their own. */
   readonly untilStopped: () => AbortSignal;
+  /** Asks the user yes or no; undefined when there is nobody to ask. */
+  readonly confirm: ((question: string) => Promise<boolean>) | undefined;
 }
 
 /** The command line is wrong; the message says how. */

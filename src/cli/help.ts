@@ -24,6 +24,9 @@ usage: central-hub <command> [flags]
   rollout [REVISION] show which instances have applied a revision
   health [WHAT]      show how the platform is, and whether brokers are as declared; WHAT is
                      infrastructure, topics, streams or groups
+  plan               show what would make the brokers as declared, and who is touched by it
+  apply              make the brokers as declared, step by step
+  import             make documents of what the brokers have
   render nats-permissions  write the declared permissions for the configuration of nats-server
   log verify         check the revision log of a hub, offline; --data-dir DIR says where it is
   export protos DIR  write the .proto files that clients in any language are generated from

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { CommandFailed, type Surroundings, UsageError } from "./command.ts";
 import { HEALTH_HELP } from "./health-help.ts";
 import { EXPORT_HELP, GET_HELP, HELP } from "./help.ts";
@@ -12,6 +13,7 @@ import {
   WATCH_HELP,
 } from "./release-help.ts";
 import { RENDER_HELP } from "./render-help.ts";
+import { APPLY_HELP, IMPORT_HELP, PLAN_HELP } from "./topology-help.ts";
 
 export { HELP };
 
@@ -38,6 +40,9 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["rollback", { help: ROLLBACK_HELP, load: async () => (await import("./rollback.ts")).rollback }],
   ["rollout", { help: ROLLOUT_HELP, load: async () => (await import("./rollout.ts")).rollout }],
   ["health", { help: HEALTH_HELP, load: async () => (await import("./health.ts")).health }],
+  ["plan", { help: PLAN_HELP, load: async () => (await import("./plan.ts")).plan }],
+  ["apply", { help: APPLY_HELP, load: async () => (await import("./apply.ts")).apply }],
+  ["import", { help: IMPORT_HELP, load: async () => (await import("./import.ts")).importTopology }],
   ["render", { help: RENDER_HELP, load: async () => (await import("./render.ts")).render }],
   ["export", { help: EXPORT_HELP, load: async () => (await import("./export-protos.ts")).exportProtos }],
 ]);
@@ -45,7 +50,13 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
 /** Runs a command that is a client of the API; returns its exit code. */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const err = (text: string): void => void process.stderr.write(text);
-  const surroundings: Surroundings = { out: writeOut, err, untilStopped: stopSignal, ...context };
+  const surroundings: Surroundings = {
+    out: writeOut,
+    err,
+    untilStopped: stopSignal,
+    confirm: terminal(),
+    ...context,
+  };
   try {
     return (await dispatch(argv, surroundings)) ?? EXIT.ok;
   } catch (error) {
@@ -110,6 +121,21 @@ function onOutError(error: NodeJS.ErrnoException): void {
   // The reader has seen enough, as `head` does.
   if (error.code === "EPIPE") process.exit(EXIT.ok);
   throw error;
+}
+
+// A way to ask, where there is a person at both ends.
+function terminal(): Surroundings["confirm"] {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined;
+  return async (question) => {
+    const asking = createInterface({ input: process.stdin, output: process.stderr });
+    // Ctrl-C and the end of the input are a no.
+    const answer = await new Promise<string>((resolve) => {
+      asking.once("close", () => resolve(""));
+      asking.question(`${question} Type "yes": `, resolve);
+    });
+    asking.close();
+    return answer.trim().toLowerCase() === "yes";
+  };
 }
 
 // The first Ctrl-C ends a command in good order; the second, which nobody listens for, the process.
