@@ -77,6 +77,16 @@ export async function closingPeer(): Promise<string> {
   );
 }
 
+/** A server that says this to whoever says anything, and closes the connection. */
+export async function sayingPeer(text: string): Promise<string> {
+  return await listening(
+    createTcpServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.end(text));
+    }),
+  );
+}
+
 /** A server that says this to whoever asks, over HTTP. */
 export async function httpPeer(
   answer: (path: string) => { status: number; body?: string; headers?: Record<string, string> },

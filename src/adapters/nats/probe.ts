@@ -25,6 +25,8 @@ interface Server {
 }
 
 const DEFAULT_PORT = 4222;
+/** Share of a look's time that JetStream gets, when its server has answered. */
+const JETSTREAM_PATIENCE = 0.4;
 /** Share of a limit of JetStream that is worth a warning. */
 const NEAR = 0.8;
 const REFUSED: readonly string[] = [
@@ -77,7 +79,9 @@ async function visit(address: NatsAddress, signal: AbortSignal, timeoutMs: numbe
     const began = performance.now();
     await Promise.race([connection.flush(), late]);
     const rttMs = performance.now() - began;
-    const jetStream = jetstream ? await Promise.race([readAccount(connection, timeoutMs), late]) : "off";
+    const jetStream = jetstream
+      ? await Promise.race([readAccount(connection, timeoutMs * JETSTREAM_PATIENCE), late])
+      : "off";
     return { version: version ?? "", name: name ?? "", cluster, rttMs, jetStream };
   } finally {
     signal.removeEventListener("abort", giveUp);
@@ -137,11 +141,11 @@ function judge(answers: readonly Answer<Server>[], health: Reading | undefined):
     ...(answers.length > 1 ? { servers: `${servers.length} of ${answers.length}` } : {}),
   };
   const measures: Record<string, string> = { rtt_ms: rttMs.toFixed(1) };
-  if (health?.verdict === "wrong") return wrong(health.reason, facts);
+  if (health?.verdict === "wrong") return { ...wrong(health.reason, facts), warnings };
   if (health) warnings.push(health.reason);
   if (jetStream === "off") facts.jetstream = "off";
   else if ("reason" in jetStream) {
-    if (jetStream.isWrong) return wrong(`JetStream: ${jetStream.reason}`, facts);
+    if (jetStream.isWrong) return { ...wrong(`JetStream: ${jetStream.reason}`, facts), warnings };
     facts.jetstream = "on";
     warnings.push(`JetStream: ${jetStream.reason}`);
   } else {
