@@ -134,13 +134,15 @@ export function resourceText(status: ResourceStatus): string {
   return enumName(ResourceStatusSchema, status);
 }
 
-/** One line for each finding that is worth a look. */
-export function findingLines(findings: readonly HealthFinding[]): string[] {
-  return findings.flatMap(({ severity, type, resource, message }) => {
-    const mark = SEVERITY_MARKS.get(severity);
-    return mark === undefined
-      ? []
-      : [`${mark} ${resource || "broker"} ${enumName(FindingTypeSchema, type)}: ${message}`];
+/** Whether people want to hear of a finding; the others are for programs. */
+export function isWorthALook({ severity }: HealthFinding): boolean {
+  return SEVERITY_MARKS.has(severity);
+}
+
+function findingLines(findings: readonly HealthFinding[]): string[] {
+  return findings.filter(isWorthALook).map(({ severity, type, resource, message }) => {
+    const kind = enumName(FindingTypeSchema, type);
+    return `${SEVERITY_MARKS.get(severity)} ${resource || "broker"} ${kind}: ${message}`;
   });
 }
 

@@ -13,7 +13,7 @@ import { HealthService, type WatchHealthResponse } from "../../gen/centralhub/he
 import { type Json, renderMessage } from "../documents/render.ts";
 import { printable } from "./command.ts";
 import { connect, type Target } from "./connection.ts";
-import { findingLines, resourceText, statusText, verdictText } from "./health-views.ts";
+import { isWorthALook, resourceText, statusText, verdictText } from "./health-views.ts";
 import type { Output } from "./output.ts";
 import { type Manner, reconnecting } from "./reconnect.ts";
 
@@ -115,7 +115,8 @@ function resource(
   }: { readonly name: string; readonly status: ResourceStatus; readonly findings: HealthFinding[] },
   data: { [key: string]: Json },
 ): News {
-  const text = [resourceText(status), ...findingLines(findings)].join("; ");
+  const messages = findings.filter(isWorthALook).map(({ message }) => message);
+  const text = [resourceText(status), messages.join("; ")].filter((part) => part !== "").join(": ");
   return { kind, name, text, data };
 }
 
