@@ -19,6 +19,7 @@ import { Health } from "./health/health.ts";
 import { HealthBoard } from "./health/health-board.ts";
 import { countHealth } from "./health/health-metrics.ts";
 import { createFront } from "./http/front.ts";
+import { HotAnswers } from "./http/hot-answers.ts";
 import { type IdentityGate, openGate } from "./http/identity.ts";
 import { listen } from "./http/listener.ts";
 import { createRestHandler } from "./http/rest.ts";
@@ -103,8 +104,15 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const shutdown = new AbortController();
   const open = { health: settings.publicHealth, reflection: settings.publicReflection };
 
+  const hot = new HotAnswers({
+    gate,
+    metrics,
+    basis: () => config.snapshot,
+    extraHeaders: () => staleness(live),
+  });
   const rest = createRestHandler({
     config,
+    hot,
     health: healthBoard,
     gate,
     logger,
@@ -147,7 +155,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     createFront(rpc.handler, settings.corsOrigins, logger),
     { ...settings, mayStreamRequest: (path) => path.startsWith("/grpc.reflection.") },
     tls,
-    rpc.serveStream,
+    { ...rpc, serveRequest: (request, response) => hot.serve(request, response) },
   );
   lifecycle.defer(() => listener.drain(settings.shutdownGraceMs));
   lifecycle.defer(() => {

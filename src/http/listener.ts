@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { discardRest, guardSession, LEAVE_MS, type SessionLimits } from "./session-guard.ts";
+import { sniff } from "./sniff.ts";
 
 /** A request over HTTP/1.1 or HTTP/2, whose compatibility objects are used where the two agree. */
 export type Request = http.IncomingMessage & Partial<Pick<http2.Http2ServerRequest, "authority">>;
@@ -14,6 +15,12 @@ export type Handler = (request: Request, response: Response) => void;
 
 /** Takes a request over HTTP/2 as it comes, or leaves it to the Handler: then it has read nothing of it. */
 export type ServeStream = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => boolean;
+
+/** Ways to answer ordinary requests with less work; each says whether it has taken the request. */
+export interface Shortcuts {
+  readonly serveStream?: ServeStream;
+  readonly serveRequest?: (request: Request, response: Response) => boolean;
+}
 
 /** What bounds the listener. Times in milliseconds. */
 export interface ListenerLimits extends SessionLimits {
@@ -42,8 +49,6 @@ export interface Listener {
 
 type Http2Handler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-
 /**
  * Listens on one port for HTTP/1.1 and HTTP/2, told apart by ALPN with TLS and by HTTP/2's preface without.
  * Only the server that listens keeps watch over slow HTTP/1.1 clients, so it is http.Server (or the TLS
@@ -54,7 +59,7 @@ export async function listen(
   handler: Handler,
   limits: ListenerLimits,
   tls?: Tls,
-  serveStream?: ServeStream,
+  { serveStream, serveRequest }: Shortcuts = {},
 ): Promise<Listener> {
   const sessions = new Set<http2.ServerHttp2Session>();
   const onSession = (session: http2.ServerHttp2Session) => {
@@ -63,10 +68,14 @@ export async function listen(
     guardSession(session, limits);
   };
   const serve: Handler = (request, response) => {
+    if (serveRequest?.(request, response)) {
+      if (request.httpVersionMajor === 1) letGoWhenStalled(request, response, limits.idleTimeoutMs);
+      return;
+    }
     // HTTP/2 has the guard of its session for this.
     if (request.httpVersionMajor === 1) {
       finishRequest(request, response);
-      response.setTimeout(limits.idleTimeoutMs, () => letGoIfStalled(request.socket));
+      letGoWhenStalled(request, response, limits.idleTimeoutMs);
     }
     handler(request, response);
   };
@@ -166,38 +175,6 @@ function serveFirst(server: http2.Http2Server | http2.Http2SecureServer, serveSt
   server.on("stream", serve);
 }
 
-// Reads just enough to tell the protocols apart, puts it back and hands the socket on. A peer that stays
-// silent is let go.
-function sniff(socket: Socket, timeoutMs: number, decide: (isHttp2: boolean) => void): void {
-  let seen: Buffer = Buffer.alloc(0);
-  // A client that ends its side is gone; only HTTP/1.1 lets it wait for an answer. http.Server takes all of them
-  // to be of that kind.
-  socket.allowHalfOpen = false;
-  const timer = setTimeout(() => socket.destroy(), timeoutMs);
-  const stop = () => clearTimeout(timer);
-  socket.once("close", stop);
-  const look = () => {
-    const chunk: Buffer | null = socket.read();
-    if (chunk === null) {
-      socket.once("readable", look);
-      return;
-    }
-    seen = Buffer.concat([seen, chunk]);
-    const length = Math.min(seen.length, PREFACE.length);
-    const matches = seen.subarray(0, length).equals(PREFACE.subarray(0, length));
-    if (matches && length < PREFACE.length) {
-      socket.once("readable", look);
-      return;
-    }
-    stop();
-    socket.off("close", stop);
-    socket.allowHalfOpen = !matches;
-    socket.unshift(seen);
-    decide(matches);
-  };
-  socket.once("readable", look);
-}
-
 function secureServer(
   tls: Tls,
   handler: Handler,
@@ -236,9 +213,12 @@ function letGoAfterGoodbye(socket: Socket): void {
   });
 }
 
-// Nothing has moved for a while. A stream that has nothing to say is free to; a client that takes nothing is not.
-function letGoIfStalled(socket: Socket): void {
-  if (socket.writableLength > 0) socket.destroy();
+// A stream that has nothing to say for a while is free to; a client that takes nothing is not.
+function letGoWhenStalled({ socket }: Request, response: Response, idleMs: number): void {
+  if (response.writableFinished) return;
+  response.setTimeout(idleMs, () => {
+    if (socket.writableLength > 0) socket.destroy();
+  });
 }
 
 // An answer may come before the request's body has ended. What is left of the body must then be read all the same,

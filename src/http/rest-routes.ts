@@ -19,6 +19,8 @@ export type Content =
 export interface RestRoute {
   readonly need: Need;
   readonly parameters: readonly string[];
+  /** Whether its answers depend on the snapshot and the query, and on nothing else. */
+  readonly isOfSnapshot?: boolean;
   answer(query: Record<string, string>): Content | Promise<Content>;
 }
 
@@ -40,6 +42,7 @@ export function restRoutes({
       "/api/config/messaging/nats/subjects",
       {
         need: READ,
+        isOfSnapshot: true,
         parameters: ["domain", "version", "service"],
         answer: (query) => {
           const answer = config.getNatsSubjects(request(query));
@@ -52,6 +55,7 @@ export function restRoutes({
       "/api/config/messaging/kafka/topics",
       {
         need: READ,
+        isOfSnapshot: true,
         parameters: ["domain", "version", "service"],
         answer: (query) => {
           const answer = config.getKafkaTopics(request(query));
@@ -64,6 +68,7 @@ export function restRoutes({
       "/api/config/messaging/kafka/consumer-groups",
       {
         need: READ,
+        isOfSnapshot: true,
         parameters: ["version", "service"],
         answer: (query) => {
           const answer = config.getKafkaConsumerGroups(request(query));
@@ -112,6 +117,7 @@ export function restRoutes({
   for (const system of SYSTEMS) {
     routes.set(`/api/config/messaging/${system}`, {
       need: READ,
+      isOfSnapshot: true,
       parameters: ["version", "service"],
       answer: (query) => {
         const answer = config.getMessagingConfig({ system, ...request(query) });

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import type { ConfigManager } from "../config/config-manager.ts";
 import type { LiveConfig } from "../config/live-config.ts";
 import { HubError, type Reason, requestTooLarge, unknownName } from "../errors.ts";
 import type { HealthBoard } from "../health/health-board.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { etagOf, type HotAnswers, matches } from "./hot-answers.ts";
 import { admit, type IdentityGate, type Need } from "./identity.ts";
 import type { Request, Response } from "./listener.ts";
 import { requestIdOf } from "./request-id.ts";
@@ -20,6 +20,8 @@ export interface RestOptions {
   readonly live: Pick<LiveConfig, "log" | "troubles">;
   /** Whether the hub takes calls, for /readyz. */
   readonly ready: () => boolean;
+  /** Where answers are kept that depend on the snapshot alone. */
+  readonly hot: HotAnswers;
   /** Headers for every answer, such as how old the configuration is while the log is out of reach. */
   readonly extraHeaders: () => Readonly<Record<string, string>>;
   /** What /metrics needs. */
@@ -117,17 +119,18 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
     // No route reads a body, and one that is too large to be skipped in passing is a mistake to hear of.
     if (Number(header(request, "content-length")) > options.readMaxBytes)
       throw requestTooLarge(options.readMaxBytes);
+    const { snapshot } = options.config;
     const content = await route.answer(queryOf(request, route.parameters));
     if ("text" in content)
       return { status: content.status ?? 200, contentType: content.contentType, body: content.text };
     const body = `${JSON.stringify(content.json)}\n`;
     const headers = content.isOfTheMoment ? { headers: NO_STORE } : {};
-    return {
-      status: content.status ?? 200,
-      contentType: "application/json; charset=utf-8",
-      body,
-      ...headers,
-    };
+    const contentType = "application/json; charset=utf-8";
+    if (route.isOfSnapshot) {
+      const hot = { need: route.need, contentType, body: Buffer.from(body), route: path };
+      options.hot.remember(request.url ?? "", snapshot, hot);
+    }
+    return { status: content.status ?? 200, contentType, body, ...headers };
   }
 }
 
@@ -188,7 +191,7 @@ function write(
   let status = reply.status;
   let body = reply.body;
   if (status === 200 && headers["cache-control"] === undefined) {
-    const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+    const etag = etagOf(body);
     headers.etag = etag;
     headers["cache-control"] = "no-cache";
     if (matches(header(request, "if-none-match"), etag)) {
@@ -200,14 +203,6 @@ function write(
   if (status !== 304) headers["content-length"] = Buffer.byteLength(body);
   response.writeHead(status, headers);
   response.end(request.method === "HEAD" ? "" : body);
-}
-
-// RFC 9110, 13.1.2: "*", or a list of tags; a weak tag compares as a strong one.
-function matches(condition: string | undefined, etag: string): boolean {
-  if (condition === undefined) return false;
-  return (
-    condition.trim() === "*" || condition.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag)
-  );
 }
 
 function header(request: Request, name: string): string | undefined {

@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { HealthBoard, type HealthSources } from "../../src/health/health-board.ts";
+import { HotAnswers } from "../../src/http/hot-answers.ts";
 import { openGate } from "../../src/http/identity.ts";
 import { createRestHandler } from "../../src/http/rest.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
@@ -12,12 +13,21 @@ import { createIssuer } from "../support/tokens.ts";
 import { DAYS_90, DEGRADED, SEEN_TEXT, UNSEEN } from "./health-answers.ts";
 
 async function serve(sources: HealthSources): Promise<string> {
+  const metrics = createMetrics();
+  const config = managerOf();
+  const hot = new HotAnswers({
+    gate: openGate,
+    metrics,
+    basis: () => config.snapshot,
+    extraHeaders: () => ({}),
+  });
   const handler = createRestHandler({
-    config: managerOf(),
+    config,
+    hot,
     health: new HealthBoard(sources, 15_000),
     gate: openGate,
     logger: silentLogger,
-    metrics: createMetrics(),
+    metrics,
     live: { log: { status: { reachable: true } }, troubles: [] } as never,
     readMaxBytes: 1_000,
     ready: () => true,

@@ -57,7 +57,7 @@ const listener = await listen(
   createFront(rpc.handler, settings.corsOrigins, silentLogger),
   { ...settings, mayStreamRequest: (path) => streaming.has(path) },
   wanted.useTls ? { cert: text(cert), key: text(key) } : undefined,
-  rpc.serveStream,
+  rpc,
 );
 process.once("SIGTERM", () => {
   listener.drain(500).then(
