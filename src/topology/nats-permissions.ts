@@ -56,7 +56,21 @@ function lists(allow: readonly string[], deny: readonly string[]): string {
 }
 
 function list(subjects: readonly string[]): string {
-  return `[${subjects.map(quoted).join(", ")}]`;
+  return `[${spelledOut(subjects).map(quoted).join(", ")}]`;
+}
+
+// Servers from 2.10.22 to 2.11.11 and to 2.12.3 overlook that "a.*" holds for "a.b" when "a.b.c" is in the same list,
+// so that a denial would not hold. With "a.b" written out beside them they are right, and it changes nothing else.
+function spelledOut(subjects: readonly string[]): readonly string[] {
+  const starred = new Set(subjects.filter((subject) => subject === "*" || subject.endsWith(".*")));
+  const covered = subjects.flatMap((subject) => {
+    const tokens = subject.split(".");
+    const heads = tokens.slice(0, -1).map((_, at) => tokens.slice(0, at + 1));
+    return heads
+      .filter((head) => head.at(-1) !== "*" && starred.has([...head.slice(0, -1), "*"].join(".")))
+      .map((head) => head.join("."));
+  });
+  return [...new Set([...subjects, ...covered])];
 }
 
 function needs(service: string, permissions: NatsPermissions, requests: readonly string[]): string[] {

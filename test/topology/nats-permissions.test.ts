@@ -73,6 +73,12 @@ describe("the block of other declarations", () => {
     expect(fewer.variables.get("a-b")).toBe(variables.get("a-b"));
   });
 
+  it("writes out what a rule covers where some servers would overlook it", () => {
+    const permissions = { a: { publish: [">"], denyPublish: ["a.*", "a.b.c", "*.x.y", "a.d.>", "q"] } };
+    const { block } = renderNatsPermissions("v", create(NatsConfigSchema, { permissions }));
+    expect(block).toContain('deny: ["a.*", "a.b.c", "*.x.y", "a.d.>", "q", "a.b", "a.d"]');
+  });
+
   it("keeps every character of a subject within its quotes", () => {
     const permissions = { a: { publish: ['a"b', "back\\slash", "$HOME", "é"] } };
     const { block } = renderNatsPermissions("v", create(NatsConfigSchema, { permissions }));
