@@ -118,12 +118,6 @@ export class HealthBoard {
     });
   }
 
-  /** Calls back after each change of anything that the board shows. Returns the way to stop. */
-  onChange(listener: () => void): () => void {
-    this.#wakes.add(listener);
-    return () => this.#wakes.delete(listener);
-  }
-
   /** The messages for one client, until the signal. Throws UNKNOWN_VERSION, also when a change takes the version away. */
   async *watch(
     { version }: { readonly version: string },

@@ -72,11 +72,6 @@ export class HealthState {
     return this.#change;
   }
 
-  /** How the resources of each kind are together, when there has been a view. */
-  get statuses(): HealthStatuses | undefined {
-    return this.#statuses;
-  }
-
   /** Takes the newest view; one that changes nothing leaves `change` as it is. */
   take(view: HealthView): void {
     const change = this.#change + 1;
