@@ -18,6 +18,7 @@ import { exportProtos, output, repositoryPath, run, workDirectory } from "./clie
 const EXAMPLE = repositoryPath("examples/python/get_topics.py");
 const DRIVER = repositoryPath("test/wire/clients/python/answers.py");
 const SPECIFIED = repositoryPath("test/wire/clients/python/trading_engine.py");
+const HEALTH = repositoryPath("test/wire/clients/python/topic_health.py");
 
 await describeWith(
   "a Python service without stubs",
@@ -26,6 +27,14 @@ await describeWith(
     test("runs the script of the specification as it stands", async () => {
       const hub = await startTestHub();
       expect(await output(python, [SPECIFIED, hub.url])).toBe("user.commands\n");
+    });
+
+    test("reads the health of the topics, also while no broker is known", async () => {
+      const hub = await startTestHub();
+      const [status, ...topics] = (await output(python, [HEALTH, hub.url])).trimEnd().split("\n");
+      expect(status).toMatch(/^error: Kafka is not configured; set KAFKA_BROKERS/);
+      expect(topics).toContain("user.commands user_domain 6 220903200000 unknown");
+      expect(topics).toHaveLength(9);
     });
   },
 );
