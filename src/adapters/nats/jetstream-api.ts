@@ -1,6 +1,7 @@
-import { connect, ErrorCode, type NatsConnection, NatsError } from "nats";
+import { ErrorCode, type NatsConnection, NatsError } from "nats";
 import { HubError } from "../../errors.ts";
 import { type NatsAddress, natsOptions, parseNatsTarget } from "./connect.ts";
+import { openConnection } from "./connection.ts";
 import { parseExact, writeExact } from "./exact-json.ts";
 import { explained } from "./link.ts";
 
@@ -102,7 +103,7 @@ export class JetStreamApi {
     const { address, timeoutMs } = this.#place;
     const options = natsOptions(parsed(address), this.#name);
     try {
-      return await connect({ ...options, timeout: Math.min(timeoutMs, CONNECT_TIMEOUT_MS) });
+      return await openConnection({ ...options, timeout: Math.min(timeoutMs, CONNECT_TIMEOUT_MS) });
     } catch (error) {
       throw new HubError("BROKER_UNAVAILABLE", `no connection: ${explained(error)}`, { cause: error });
     }

@@ -1,7 +1,8 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, Events, type NatsConnection, NatsError } from "nats";
+import { Events, type NatsConnection, NatsError } from "nats";
 import { type NatsAddress, natsOptions } from "./connect.ts";
+import { openConnection } from "./connection.ts";
 
 const DOWN = Symbol("down");
 const RETRY_MS = 250;
@@ -100,7 +101,7 @@ export class NatsLink {
 export async function openLink(address: NatsAddress, name: string, timeoutMs: number): Promise<NatsLink> {
   for (const end = performance.now() + timeoutMs; ; await sleep(RETRY_MS)) {
     try {
-      return new NatsLink(await connect(natsOptions(address, name)), address);
+      return new NatsLink(await openConnection(natsOptions(address, name)), address);
     } catch (error) {
       const isRefused = error instanceof NatsError && (error.isAuthError() || error.isPermissionError());
       if (!isRefused && performance.now() + RETRY_MS < end) continue;

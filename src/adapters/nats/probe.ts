@@ -5,7 +5,7 @@ import type { Probe, Reading } from "../../health/probe.ts";
 import { explain, failure, ok, unknown, wrong } from "../../health/reading.ts";
 import type { Target } from "../../health/targets.ts";
 import { type NatsAddress, natsOptions, parseNatsUrl } from "./connect.ts";
-import { connectOnce } from "./first-connection.ts";
+import { openConnection } from "./connection.ts";
 import { explained } from "./link.ts";
 
 /** Asks over HTTP with GET. */
@@ -56,7 +56,7 @@ export function openNatsProbe({ address, monitoringUrl, timeoutMs }: Target, get
 
 async function visit(address: NatsAddress, signal: AbortSignal, timeoutMs: number): Promise<Server> {
   const options = natsOptions(address, "central-hub-probe");
-  const connecting = connectOnce(
+  const connecting = openConnection(
     { ...options, timeout: timeoutMs, reconnect: false, maxReconnectAttempts: 0 },
     signal,
   );

@@ -1,6 +1,7 @@
-import { connect } from "nats";
+import type {} from "nats";
 import type { PeerRecord, RolloutBus } from "../../config/shared-rollout.ts";
 import { natsOptions, parseNatsUrl } from "./connect.ts";
+import { openConnection } from "./connection.ts";
 
 const DEFAULT_NAME = "CENTRAL_HUB_REVISIONS";
 
@@ -15,7 +16,7 @@ export interface NatsRolloutBus extends RolloutBus {
  */
 export async function openRolloutBus(url: string): Promise<NatsRolloutBus> {
   const address = parseNatsUrl(url);
-  const connection = await connect(natsOptions(address, "central-hub rollout"));
+  const connection = await openConnection(natsOptions(address, "central-hub rollout"));
   const subject = `${address.path || DEFAULT_NAME}.rollout`;
   const listeners = new Set<(record: PeerRecord) => void>();
   connection.subscribe(subject, {
