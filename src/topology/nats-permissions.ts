@@ -45,7 +45,8 @@ function header(version: string): string[] {
     "#",
     "# Each password comes from the environment of nats-server, which does not start while one is not set. A password that",
     "# is a number, or holds more than letters, digits, - and _, is written there with double quotes around it.",
-    "# Users for operators, and for Central Hub when it is to look at streams or change them, are not in it.",
+    "# Users for operators are not in it, and neither is Central Hub's own: to look at streams it publishes to $JS.API.INFO",
+    "# and $JS.API.STREAM.LIST, to change them to $JS.API.STREAM.{INFO,CREATE,UPDATE,DELETE}.*, and subscribes to _INBOX.>.",
   ];
 }
 

@@ -1,6 +1,7 @@
 import { connect, type NatsConnection } from "nats";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openNatsObserver } from "../../src/adapters/nats/observer.ts";
+import { openNatsTopology } from "../../src/adapters/nats/topology-writer.ts";
 import type { NatsObserver, ObservedNats, ObservedStream } from "../../src/health/observed-nats.ts";
 import { type NatsServer, startNats } from "../support/servers/nats.ts";
 
@@ -120,6 +121,28 @@ describe("a server that shows no streams", () => {
     const refused = observerAt(server.url.replace("nats://", "nats://half:wrong@")).observe(never);
     await expect(refused).rejects.toThrow(/user and the password.*are refused/);
     await expect(refused).rejects.not.toThrow(/wrong/);
+  });
+
+  it("shows them all to a user with no more rights than it takes", async () => {
+    const rights = '"$JS.API.INFO", "$JS.API.STREAM.LIST"';
+    const more = `"$JS.API.STREAM.INFO.*", "$JS.API.STREAM.CREATE.*", "$JS.API.STREAM.UPDATE.*", "$JS.API.STREAM.DELETE.*"`;
+    const user = (name: string, allow: string): string =>
+      `{ user: ${name}, password: p, permissions: { publish: { allow: [${allow}] }, subscribe: { allow: ["_INBOX.>"] } } }`;
+    const configuration = `authorization { users: [${user("looks", rights)}, ${user("changes", more)}] }`;
+    const server = await startNats({ jetstream: true, configuration });
+    opened.push({ close: () => server.stop() });
+    const writer = openNatsTopology({
+      address: server.url.replace("nats://", "nats://changes:p@"),
+      timeoutMs: 2_000,
+    });
+    opened.push(writer);
+    await writer.createStream("MADE", { subjects: ["made"], maxMsgs: 1n }, never);
+    await writer.alterStream("MADE", { maxMsgs: 2n }, never);
+    const observer = observerAt(server.url.replace("nats://", "nats://looks:p@"));
+    const made = streamsOf(await observer.observe(never)).get("MADE");
+    expect(made).toMatchObject({ maxMsgs: 2n });
+    await writer.deleteStream("MADE", made?.created ?? "", never);
+    expect(streamsOf(await observer.observe(never)).size).toBe(0);
   });
 
   it("may not receive answers", async () => {
