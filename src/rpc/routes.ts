@@ -100,7 +100,11 @@ export const ANSWERED_BY_SNAPSHOT: ReadonlySet<DescMethod> = new Set([
 ]);
 
 /** Calls that wait for others, and bound that wait by themselves. */
-const UNHURRIED: ReadonlySet<DescMethod> = new Set([ReleaseService.method.publishConfig]);
+const UNHURRIED: ReadonlySet<DescMethod> = new Set([
+  ReleaseService.method.publishConfig,
+  TopologyService.method.planTopology,
+  TopologyService.method.importTopology,
+]);
 
 const JSON_OPTIONS = { alwaysEmitImplicit: true, ignoreUnknownFields: false };
 /** Smallest message that is compressed for a client that takes that. */

@@ -145,7 +145,7 @@ function groupsOf(document: JsonObject, topics: JsonObject, notes: string[]): Js
   return { consumer_groups: groups };
 }
 
-/** A whole number as documents write it: beyond 2^53 as a string. */
+/** A whole number as documents write it. One beyond 2^53, which none can hold, is kept to the digit, and so is a fault. */
 export function number(value: bigint): Json {
   return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
 }
