@@ -98,6 +98,8 @@ export class GroupHistory {
 /** Records that wait for a group, over all partitions that it has committed an offset of. */
 export function lagOf(group: ObservedGroup, topics: ReadonlyMap<string, ObservedTopic>): Seen<bigint> {
   if (!group.committed.isSeen) return group.committed;
+  // Where a group without commits begins is for its own settings to say.
+  if (group.committed.value.length === 0) return unseen("it has committed no offset");
   const lags = lagsOf(group, topics);
   if (!lags) return unseen("the offsets of one of its topics cannot be seen");
   return seen(lags.reduce((sum, { lag }) => sum + lag, 0n));

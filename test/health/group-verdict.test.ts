@@ -178,6 +178,8 @@ describe("lag", () => {
   it("is unseen when it cannot be known", () => {
     const hidden = new Map([["t", observedTopic({}, { name: "t", offsets: unseen("no right") })]]);
     expect(lagOf(groupAt({ committed: 4, end: 10 }), hidden).isSeen).toBe(false);
+    const fresh = { ...groupAt({ committed: 4, end: 10 }), committed: seen([]) };
+    expect(lagOf(fresh, topicAt({ committed: 0, end: 10 })).isSeen).toBe(false);
     const noOffsets = { ...groupAt({ committed: 4, end: 10 }), committed: unseen("no right") };
     expect(lagOf(noOffsets, topicAt({ committed: 0, end: 10 })).isSeen).toBe(false);
   });
