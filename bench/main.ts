@@ -1,0 +1,89 @@
+// npm run bench -- [part…] [--rounds N] [--seconds S] [--quick]
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { etcdVersion } from "./etcd.ts";
+import { h2loadVersion } from "./h2load.ts";
+import { ROOT } from "./hub.ts";
+import type { Effort } from "./measure.ts";
+import { check } from "./parts/check.ts";
+import { fanout } from "./parts/fanout.ts";
+import { latency } from "./parts/latency.ts";
+import { memory } from "./parts/memory.ts";
+import { reads } from "./parts/reads.ts";
+import { rest } from "./parts/rest.ts";
+import { start } from "./parts/start.ts";
+import { circumstances, type Report, writeSection } from "./results.ts";
+
+interface Part {
+  readonly title: string;
+  readonly run: (effort: Effort) => Promise<Report>;
+}
+
+const PARTS: Readonly<Record<string, Part>> = {
+  reads: { title: "Hot reads over gRPC", run: reads },
+  rest: { title: "REST", run: rest },
+  latency: { title: "Time of an answer at a steady rate", run: latency },
+  fanout: { title: "From a change to its watchers", run: fanout },
+  memory: { title: "Memory of watchers", run: memory },
+  start: { title: "Start, and memory when idle", run: start },
+};
+
+const USAGE = `npm run bench -- [part…] [--rounds N] [--seconds S] [--quick]
+Parts, all by default: ${Object.keys(PARTS).join(", ")}; and "check", which loads nothing
+--rounds N   rounds of A B B A; 5 by default
+--seconds S  length of one run; 2 by default
+--quick      runs of 1 second`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: "string", default: "5" },
+      seconds: { type: "string" },
+      quick: { type: "boolean", default: false },
+    },
+  });
+  const effort: Effort = {
+    rounds: Number(values.rounds),
+    seconds: Number(values.seconds ?? (values.quick ? 1 : 2)),
+  };
+  if (positionals.join() === "check") {
+    process.stdout.write(`${(await check()).join("\n")}\n`);
+    return 0;
+  }
+  const chosen = positionals.length > 0 ? positionals : Object.keys(PARTS);
+  const unknown = chosen.filter((name) => !PARTS[name]);
+  if (unknown.length > 0 || !(effort.rounds >= 1) || !(effort.seconds > 0)) {
+    process.stderr.write(`${USAGE}\n`);
+    return 2;
+  }
+  const versions = { h2load: await h2loadVersion(), etcd: await etcdVersion() };
+  execFileSync(process.execPath, [join(ROOT, "scripts/third-party-protos.ts")], { cwd: ROOT });
+  execFileSync(process.execPath, [join(ROOT, "scripts/build.ts")], { cwd: ROOT });
+  for (const name of chosen) {
+    const part = PARTS[name];
+    if (!part) continue;
+    const facts = circumstances({
+      ...versions,
+      command: `npm run bench -- ${process.argv.slice(2).join(" ")}`.trim(),
+    });
+    process.stdout.write(`\n${part.title}\n${facts}\n`);
+    const { lines, bars } = await part.run(effort);
+    const table = bars.map(
+      ({ work, bar, measured, isMet }) =>
+        `| ${work} | ${bar} | ${measured} | ${isMet ? "met" : "**short**"} |`,
+    );
+    const verdicts =
+      table.length > 0 ? ["| work | bar | measured | |", "|---|---|---|---|", ...table, ""] : [];
+    const text = [...verdicts, ...lines].join("\n");
+    process.stdout.write(`${text}\n`);
+    writeSection(name, part.title, `${text}\n\n${facts}`, Object.keys(PARTS));
+  }
+  return 0;
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  return 1;
+});
