@@ -86,7 +86,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   lifecycle.defer(() => health.stop());
   observeComponents(health.components, metrics, logger);
   const ports = await topologyPorts(settings, lifecycle);
-  const topology = new Topology({ live, health, board, ports });
+  const topology = new Topology({ live, health, board, ports, ownTopics });
   const applies = new Applies(topology, audit);
   lifecycle.defer(() => applies.stop());
   const { components: infrastructure, kafkaInspection: kafka, natsInspection: nats } = health;

@@ -108,7 +108,7 @@ export class Apply {
     const counts: Finished = { done: 0, alreadyDone: 0, skipped: 0, failed: 0 };
     try {
       const { ownership } = this.#topology.parts.ports;
-      const context = { writers, clusterIds: planned.clusterIds, ownership, lost: lease.lost };
+      const context = { writers, clusterIds: planned.clusterIds, ownership, lease };
       for (const [index, step] of steps.entries()) {
         await this.#step(step, index + 1, counts, context);
       }
@@ -149,7 +149,7 @@ export class Apply {
       return this.#end(change, number, StepOutcome.SKIPPED, change.impossibleReason, counts);
     }
     if (step.state === "done") return this.#end(change, number, StepOutcome.ALREADY_DONE, "", counts);
-    const stop = this.#whyStop(context.lost);
+    const stop = this.#whyStop(context.lease.lost);
     if (stop !== "") return this.#end(change, number, StepOutcome.SKIPPED, stop, counts);
     this.#emit(stepEvent(change, number, StepOutcome.STARTED, ""));
     const { outcome, message } = await takeStep(step.planned, context);

@@ -14,7 +14,7 @@ export function importKafka(
   before: JsonObject | undefined,
   declared: KafkaConfig | undefined,
   observed: ObservedKafka,
-  domain: string,
+  { domain, ownTopics }: { readonly domain: string; readonly ownTopics: ReadonlySet<string> },
   notes: string[],
 ): JsonObject {
   const document: JsonObject = before ?? {
@@ -36,7 +36,8 @@ export function importKafka(
     if (Object.keys(kept).length > 0) topics[name] = kept;
   }
   for (const topic of [...observed.topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (known.has(topic.name) || topic.isInternal || topic.name.startsWith("__")) continue;
+    if (known.has(topic.name) || ownTopics.has(topic.name) || topic.isInternal || topic.name.startsWith("__"))
+      continue;
     add(topics, topic, domain, notes);
   }
   for (const [name, reason] of observed.hiddenTopics) {

@@ -15,6 +15,8 @@ export interface ImportSources {
   /** The newest texts, whose wording and order are kept. */
   readonly texts: DocumentTexts;
   readonly observed: Observed;
+  /** Topics that hubs work with themselves, which nobody declares. */
+  readonly ownTopics: ReadonlySet<string>;
 }
 
 /** Documents of what is there. */
@@ -29,7 +31,7 @@ export interface ImportedDocuments {
 
 /** Makes documents of what the brokers have, from which a plan is empty. */
 export function importDocuments(sources: ImportSources): ImportedDocuments {
-  const { version, domain, documents: set, texts, observed } = sources;
+  const { version, domain, documents: set, texts, observed, ownTopics } = sources;
   const notes: string[] = [];
   const documents = new Map<string, string>();
   const declared = set.versions.get(version);
@@ -38,7 +40,10 @@ export function importDocuments(sources: ImportSources): ImportedDocuments {
     const file = `${version}/messaging/${system}.json`;
     documents.set(file, documentText(make(jsonOf(texts.get(file)))));
   };
-  if (kafka) write("kafka", (before) => importKafka(before, declared?.kafka?.message, kafka, domain, notes));
+  if (kafka)
+    write("kafka", (before) =>
+      importKafka(before, declared?.kafka?.message, kafka, { domain, ownTopics }, notes),
+    );
   if (nats) write("nats", (before) => importNats(before, declared?.nats?.message, nats, notes));
   const { report } = compile(new Map([...texts, ...documents]));
   const faults = report.findings.filter(({ severity }) => severity === "FAIL").map(formatFinding);

@@ -34,6 +34,8 @@ export interface PlanSources {
   readonly kafka: ObservedKafka | undefined;
   readonly nats: ObservedNats | undefined;
   readonly owned: readonly OwnedResource[];
+  /** Topics that hubs work with themselves, which nobody declares. */
+  readonly ownTopics: ReadonlySet<string>;
   readonly impact: Pick<ImpactSources, "live" | "components">;
   /** When that is, for ages and for waivers, in milliseconds since 1970. */
   readonly time: number;
@@ -101,7 +103,8 @@ function planKafka(
   const routes = Object.entries(documents.dataRoutes?.message.dataTypes ?? {});
   const routed = Map.groupBy(routes, ([, { topic }]) => topic);
   const context: RemovalContext = {
-    ...{ allowDelete: options.allowDelete, owned: sources.owned, declared: declaredTopics(documents) },
+    ...{ allowDelete: options.allowDelete, owned: sources.owned },
+    declared: new Set([...declaredTopics(documents), ...sources.ownTopics]),
     routed: new Map([...routed].map(([topic, of]) => [topic, of.map(([name]) => name)])),
   };
   const undeclared = withImpact(undeclaredTopics(observed, context), (name) => impacts.ofTopic(name));

@@ -3,7 +3,7 @@ import { StepOutcome } from "../../gen/centralhub/topology/v1/topology_pb.ts";
 import { HubError } from "../errors.ts";
 import { inspect, ownedBy, request, type Writers } from "./carry-out.ts";
 import type { PlannedChange, TopologySystem } from "./change.ts";
-import type { OwnershipRecords } from "./ports.ts";
+import type { ApplyLease, OwnershipRecords } from "./ports.ts";
 
 /** What one step may take, and how long its result may take to be seen; in milliseconds. */
 const STEP_MS = 30_000;
@@ -15,8 +15,8 @@ export interface StepContext {
   readonly writers: Writers;
   readonly clusterIds: Partial<Readonly<Record<TopologySystem, string>>>;
   readonly ownership: OwnershipRecords;
-  /** Aborted when the lock is lost. */
-  readonly lost: AbortSignal;
+  /** Asked each time anew: what a process that was held still has missed is told by the asking. */
+  readonly lease: Pick<ApplyLease, "lost">;
 }
 
 /** How a step went. */
@@ -40,7 +40,7 @@ export async function takeStep(planned: PlannedChange, context: StepContext): Pr
     if (found.fingerprint(planned.aspect) !== planned.before) {
       return failed("it has been changed since the plan; plan again");
     }
-    if (context.lost.aborted) return failed("the lock was lost before this step; plan again");
+    if (context.lease.lost.aborted) return failed("the lock was lost before this step; plan again");
     await askFor(planned, context, signal);
     const incarnation = await seenDone(planned, context);
     return { outcome: StepOutcome.DONE, message: await keepOwned(planned, incarnation, context) };

@@ -17,6 +17,8 @@ export interface TopologyParts {
   readonly health: Health;
   readonly board: RolloutBoard;
   readonly ports: TopologyPorts;
+  /** Kafka topics that the hub itself makes. */
+  readonly ownTopics: ReadonlySet<string>;
 }
 
 /** Asks for a plan; what is empty is chosen by the hub. */
@@ -59,7 +61,7 @@ export class Topology {
 
   /** The same for options that are known, as of a time. */
   async planFor(options: PlanOptions, time: number): Promise<Planned> {
-    const { health, ports, board } = this.parts;
+    const { health, ports, board, ownTopics } = this.parts;
     const [observed, owned] = await Promise.all([
       observe(health, options.systems),
       options.allowDelete ? ports.ownership.list() : [],
@@ -71,7 +73,14 @@ export class Topology {
       nats: board.liveInstances(version, "nats"),
     };
     const components = componentsOf(health);
-    const plan = makePlan(options, { ...observed, documents, owned, time, impact: { live, components } });
+    const plan = makePlan(options, {
+      ...observed,
+      documents,
+      owned,
+      ownTopics,
+      time,
+      impact: { live, components },
+    });
     const declaration = declarationFingerprint(documents, options);
     const clusterIds = clusterIdsOf(observed);
     const token = writeToken({ epoch, revision, options, declaration, clusterIds, time }, plan);
@@ -93,7 +102,7 @@ export class Topology {
     readonly systems: readonly string[];
     readonly domain: string;
   }): Promise<ImportedDocuments> {
-    const { health, live } = this.parts;
+    const { health, live, ownTopics } = this.parts;
     const version = versionOf(this.#snapshot, query.version).name;
     const configured = (["kafka", "nats"] as const).filter((system) => health[system].target);
     const named = (["kafka", "nats"] as const).filter((system) => query.systems.includes(system));
@@ -106,6 +115,7 @@ export class Topology {
       documents: this.#snapshot.documents,
       texts,
       observed,
+      ownTopics,
     });
   }
 

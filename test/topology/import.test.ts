@@ -32,7 +32,17 @@ function imported(
 ) {
   const observed = { kafka: kafkaOf(topics), nats: natsOf(streams) };
   const { documents } = compile(texts);
-  return { ...importDocuments({ version: "phase2", domain, documents, texts, observed }), observed };
+  return {
+    ...importDocuments({
+      version: "phase2",
+      domain,
+      documents,
+      texts,
+      observed,
+      ownTopics: new Set(["hub.round-trip"]),
+    }),
+    observed,
+  };
 }
 
 /** What a plan would do with the documents that an import has made. */
@@ -45,7 +55,14 @@ function planAfter({ documents: texts, observed }: ReturnType<typeof imported>):
     stepMs: undefined,
   } as const;
   const impact = { live: { kafka: new Map(), nats: new Map() }, components: {} };
-  const { changes } = makePlan(options, { ...observed, documents, owned: [], impact, time: LOOKED_AT });
+  const { changes } = makePlan(options, {
+    ...observed,
+    documents,
+    owned: [],
+    ownTopics: new Set<string>(),
+    impact,
+    time: LOOKED_AT,
+  });
   return changes.map(({ change }) => change.summary);
 }
 
@@ -120,12 +137,14 @@ describe("an import", () => {
 
   it("leaves Kafka's own topics, JetStream's and the hub's streams out, and mirrors with a note", () => {
     const internal = topic("__consumer_offsets", {}, { isInternal: true });
+    const own = topic("hub.round-trip");
     const streams = [
       observedStream({ name: "KV_x", subjects: ["$KV.x.>"] }),
       observedStream({ name: "copy", subjects: [], isMirror: true }),
     ];
-    const result = imported([trades, internal], streams);
+    const result = imported([trades, internal, own], streams);
     expect(result.documents.get(FILE)).not.toContain("__consumer_offsets");
+    expect(result.documents.get(FILE)).not.toContain("hub.round-trip");
     expect(JSON.parse(result.documents.get(NATS) ?? "").streams).toEqual({});
     expect(result.notes.join("\n")).toMatch(/copy has no subjects/);
   });

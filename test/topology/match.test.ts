@@ -15,7 +15,15 @@ const options = { version: "phase2", systems: ["kafka"], allowDelete: false, ste
 const impact = { live: { kafka: new Map(), nats: new Map() }, components: {} };
 
 const plan = (kafka: ObservedKafka) =>
-  makePlan(options, { documents, kafka, nats: undefined, owned: [], impact, time: LOOKED_AT });
+  makePlan(options, {
+    documents,
+    kafka,
+    nats: undefined,
+    owned: [],
+    ownTopics: new Set<string>(),
+    impact,
+    time: LOOKED_AT,
+  });
 const about = {
   ...{ epoch: "e", revision: 7n, options, declaration: "d", clusterIds: { kafka: "k" }, time: LOOKED_AT },
 };

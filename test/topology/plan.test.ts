@@ -26,7 +26,14 @@ function plan(
   return makePlan(
     { version: "phase2", systems: ["kafka", "nats"], allowDelete, stepMs },
     {
-      ...{ documents: shipped, kafka, nats: undefined, owned: [], time: LOOKED_AT },
+      ...{
+        documents: shipped,
+        kafka,
+        nats: undefined,
+        owned: [],
+        ownTopics: new Set<string>(),
+        time: LOOKED_AT,
+      },
       impact: { live, components: { kafka: "kafka", nats: "nats" } },
       ...sources,
     },
