@@ -100,11 +100,12 @@ await describeWith(
       const shared = { revisionLog: `${nats.url}/APPLIES`, kafkaBrokers: kafka.bootstrap };
       const [a, b] = [await startTopologyHub(shared), await startTopologyHub(shared)];
       const alone = await startTopologyHub({ kafkaBrokers: kafka.bootstrap });
-      await a.publish({ [FILE]: await manyTopics(30) });
+      // A hub tells by a sign of life, within a second or so, that another one has the lock: it must have it for longer.
+      await a.publish({ [FILE]: await manyTopics(200) });
       await alone.publish({ [FILE]: await manyTopics(30) });
-      for (const [first, second] of [
-        [alone, alone],
-        [a, b],
+      for (const [first, second, topics] of [
+        [alone, alone, 39],
+        [a, b, 209],
       ] as const) {
         const { token } = await first.plan({ systems: ["kafka"] });
         const begun = Promise.withResolvers<void>();
@@ -121,8 +122,8 @@ await describeWith(
           /aborted.*another apply runs, by anonymous .* since 20/,
         );
         const waited = await second.apply(token, { lockWait: { seconds: 60n, nanos: 0 } });
-        expect(waited.finished).toMatchObject({ done: 0, alreadyDone: 39, failed: 0, converged: true });
-        expect(await running).toMatchObject({ case: "finished", value: { done: 39, converged: true } });
+        expect(waited.finished).toMatchObject({ done: 0, alreadyDone: topics, failed: 0, converged: true });
+        expect(await running).toMatchObject({ case: "finished", value: { done: topics, converged: true } });
         const list = (await kafka.tool("topics", ["--list"]))
           .split("\n")
           .filter((name) => /^[a-z]/.test(name));

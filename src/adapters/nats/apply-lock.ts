@@ -8,7 +8,7 @@ import type { BucketEntry, HubBucket } from "./hub-bucket.ts";
 const KEY = "apply.lock";
 /** How long a lease lasts without a sign of life, and how often one is given; in milliseconds. */
 const LEASE_MS = 10_000;
-const RENEW_MS = 2_500;
+const RENEW_MS = 1_000;
 /** Before it has run out for others, its holder takes a lease for lost: clocks of two machines go differently fast. */
 const OWN_LEASE_MS = 7_000;
 const LOOK_AGAIN_MS = 250;
