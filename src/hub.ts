@@ -114,6 +114,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     config,
     hot,
     health: healthBoard,
+    userData,
     gate,
     logger,
     metrics,
@@ -121,6 +122,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     ready: () => status.get("") === "SERVING",
     extraHeaders: () => staleness(live),
     readMaxBytes: settings.readMaxBytes,
+    unaryDeadlineMs: settings.unaryDeadlineMs,
     metricsNeed: settings.publicMetrics ? "public" : { scope: "health:read" },
   });
   const rpc = createRpc({

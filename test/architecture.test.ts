@@ -112,7 +112,7 @@ const HOUSE: House = {
       packages: ["@bufbuild/*", "@connectrpc/*"],
     },
     http: {
-      rooms: ["config", "health", "documents", "telemetry", "errors.ts"],
+      rooms: ["config", "data", "health", "documents", "telemetry", "errors.ts"],
       typesOf: ["settings"],
       gen: "all",
       builtins: "any",

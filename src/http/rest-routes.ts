@@ -9,19 +9,27 @@ import { type Json, renderMessage } from "../documents/render.ts";
 import type { Need } from "./identity.ts";
 import type { RestOptions } from "./rest.ts";
 import { healthRoutes, notOk } from "./rest-health-routes.ts";
+import type { RestCall } from "./rest-user-routes.ts";
 
 /** What a route answers with. What is of the moment is not kept by anyone, and has no ETag. */
 export type Content =
   | { readonly status?: number; readonly json: Json; readonly isOfTheMoment?: boolean }
-  | { readonly status?: number; readonly contentType: string; readonly text: string };
+  | {
+      readonly status?: number;
+      readonly contentType: string;
+      readonly text: string;
+      readonly isOfTheMoment?: boolean;
+    };
 
 /** One route: what it needs, which query parameters it knows, and its answer. Absent parameters are "". */
 export interface RestRoute {
+  /** GET by default, and HEAD with it. Only POST has a body. */
+  readonly method?: "POST";
   readonly need: Need;
   readonly parameters: readonly string[];
   /** Whether its answers depend on the snapshot and the query, and on nothing else. */
   readonly isOfSnapshot?: boolean;
-  answer(query: Record<string, string>): Content | Promise<Content>;
+  answer(query: Record<string, string>, call: RestCall): Content | Promise<Content>;
 }
 
 const READ: Need = { scope: "config:read" };
@@ -36,6 +44,7 @@ export function restRoutes({
   metrics,
   ready,
   metricsNeed,
+  userData,
 }: RestOptions): ReadonlyMap<string, RestRoute> {
   const routes = new Map<string, RestRoute>([
     [
@@ -96,6 +105,7 @@ export function restRoutes({
             documents_in_trouble: live.troubles.map(({ source }) => source),
             // What the hub looks at and can do without.
             watched_and_not_ok: notOk(health),
+            user_data: userData.stores.map(({ status }) => ({ state: status.state, ...status.facts })),
           };
           return { status: ready() ? 200 : 503, json };
         },

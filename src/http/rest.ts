@@ -1,5 +1,6 @@
 import type { ConfigManager } from "../config/config-manager.ts";
 import type { LiveConfig } from "../config/live-config.ts";
+import type { UserData } from "../data/user-data.ts";
 import { HubError, type Reason, requestTooLarge, unknownName } from "../errors.ts";
 import type { HealthBoard } from "../health/health-board.ts";
 import type { Logger } from "../telemetry/logger.ts";
@@ -7,13 +8,16 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { etagOf, type HotAnswers, matches } from "./hot-answers.ts";
 import { admit, type IdentityGate, type Need } from "./identity.ts";
 import type { Request, Response } from "./listener.ts";
+import { bodyOf } from "./request-body.ts";
 import { requestIdOf } from "./request-id.ts";
 import { type RestRoute, restRoutes } from "./rest-routes.ts";
+import { USER_PATHS, type UserRoute, userRoute } from "./rest-user-routes.ts";
 
 /** What the REST face needs. */
 export interface RestOptions {
   readonly config: ConfigManager;
   readonly health: HealthBoard;
+  readonly userData: UserData;
   readonly gate: IdentityGate;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -26,8 +30,10 @@ export interface RestOptions {
   readonly extraHeaders: () => Readonly<Record<string, string>>;
   /** What /metrics needs. */
   readonly metricsNeed: Need;
-  /** Bytes of a body that nothing is made of. */
+  /** Bytes of a body at most. */
   readonly readMaxBytes: number;
+  /** Time that a call may take, in milliseconds. */
+  readonly unaryDeadlineMs: number;
 }
 
 /** The one table from what is wrong to the HTTP status of a REST answer. */
@@ -82,19 +88,23 @@ interface Reply {
   readonly headers?: Record<string, string>;
 }
 
-/** Answers plain GET requests: the REST face of the same ConfigManager, behind the same gate. */
+/** Answers plain requests: the REST face of the same answers, behind the same gate. */
 export function createRestHandler(options: RestOptions): (request: Request, response: Response) => void {
   const routes = restRoutes(options);
   return (request, response) => {
     const began = performance.now();
     const requestId = requestIdOf(header(request, "x-request-id"));
     const [path = "/"] = (request.url ?? "/").split("?", 1);
-    const route = routes.get(path);
-    answer(request, path, route, options.gate)
+    let label = "other";
+    find(path)
+      .then((found) => {
+        label = found.label;
+        return answer(request, response, path, found.route);
+      })
       .catch((error: unknown) => failure(error, requestId, path, options.logger))
       .then((reply) => {
         write(request, response, reply, { ...options.extraHeaders(), "x-request-id": requestId });
-        options.metrics.httpHandled(route ? path : "other", reply.status, (performance.now() - began) / 1000);
+        options.metrics.httpHandled(label, reply.status, (performance.now() - began) / 1000);
       })
       .catch((error: unknown) => {
         options.logger.error({ err: error, requestId, path }, "the answer could not be written");
@@ -102,29 +112,46 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
       });
   };
 
+  async function find(path: string): Promise<UserRoute> {
+    const route = routes.get(path);
+    if (route) return { label: path, route };
+    const ofUser = userRoute(path, options.userData);
+    if (ofUser) return ofUser;
+    const remedy = "RPCs are POST /<package>.<Service>/<Method>";
+    throw unknownName("UNKNOWN_ROUTE", "path", path, [...routes.keys(), ...USER_PATHS], remedy);
+  }
+
   async function answer(
     request: Request,
+    response: Response,
     path: string,
-    route: RestRoute | undefined,
-    gate: IdentityGate,
+    route: RestRoute,
   ): Promise<Reply> {
-    if (!route) {
-      const remedy = "RPCs are POST /<package>.<Service>/<Method>";
-      throw unknownName("UNKNOWN_ROUTE", "path", path, routes.keys(), remedy);
+    const deadline = performance.now() + options.unaryDeadlineMs;
+    const allowed = route.method === undefined ? ["GET", "HEAD"] : [route.method];
+    if (!allowed.includes(request.method ?? "")) {
+      const message = `${request.method} is not possible here; use ${allowed[0]}`;
+      throw new HubError("METHOD_NOT_ALLOWED", message, { metadata: { allow: allowed.join(", ") } });
     }
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      throw new HubError("METHOD_NOT_ALLOWED", `${request.method} is not possible here; use GET`);
-    }
-    await admit(gate, route.need, header(request, "authorization"));
-    // No route reads a body, and one that is too large to be skipped in passing is a mistake to hear of.
+    const caller = await admit(options.gate, route.need, header(request, "authorization"));
+    // Where no body is read, one that is too large to be skipped in passing is a mistake to hear of.
     if (Number(header(request, "content-length")) > options.readMaxBytes)
       throw requestTooLarge(options.readMaxBytes);
     const { snapshot } = options.config;
-    const content = await route.answer(queryOf(request, route.parameters));
-    if ("text" in content)
-      return { status: content.status ?? 200, contentType: content.contentType, body: content.text };
-    const body = `${JSON.stringify(content.json)}\n`;
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    const query = queryOf(request, route.parameters);
+    const text = route.method === "POST" ? await bodyOf(request, options.readMaxBytes) : "";
+    const content = await route.answer(query, { caller, body: text, signal: gone.signal, deadline });
     const headers = content.isOfTheMoment ? { headers: NO_STORE } : {};
+    if ("text" in content)
+      return {
+        status: content.status ?? 200,
+        contentType: content.contentType,
+        body: content.text,
+        ...headers,
+      };
+    const body = `${JSON.stringify(content.json)}\n`;
     const contentType = "application/json; charset=utf-8";
     if (route.isOfSnapshot) {
       const hot = { need: route.need, contentType, body: Buffer.from(body), route: path };
@@ -166,12 +193,13 @@ function failure(error: unknown, requestId: string, path: string, logger: Logger
       `something went wrong in the hub; its log tells more under request ${requestId}`,
     );
   }
-  const { reason, message } = known as HubError;
+  const { reason, message, metadata, retryAfterMs } = known as HubError;
   const status = STATUS_OF[reason];
   const headers: Record<string, string> = { ...NO_STORE };
   if (status === 401)
     headers["www-authenticate"] = reason === "TOKEN_MISSING" ? "Bearer" : 'Bearer error="invalid_token"';
-  if (status === 405) headers.allow = "GET, HEAD";
+  if (status === 405) headers.allow = metadata.allow ?? "GET, HEAD";
+  if (retryAfterMs !== undefined) headers["retry-after"] = String(Math.ceil(retryAfterMs / 1000));
   const body = `${JSON.stringify({ status: "error", error: message, reason, request_id: requestId })}\n`;
   return { status, contentType: "application/json; charset=utf-8", body, headers };
 }
