@@ -42,24 +42,22 @@ export function discardRest(body: Readable): void {
  * sends half a request, or nothing, would hold its place for ever.
  */
 export function guardSession(session: ServerHttp2Session, limits: SessionLimits): void {
-  session.on("error", () => {});
+  session.on("error", ignore);
   let open = 0;
   let idle = setTimeout(() => leave(session), limits.headersTimeoutMs);
+  const lasting = guardLasting(limits);
+  function onClose(this: ServerHttp2Stream): void {
+    open -= 1;
+    lasting.drop(this);
+    if (open === 0 && !session.destroyed) idle = setTimeout(() => leave(session), limits.idleTimeoutMs);
+  }
   session.on("stream", (stream: ServerHttp2Stream, headers) => {
-    stream.on("error", () => {});
     open += 1;
-    clearTimeout(idle);
-    stream.once("close", () => {
-      open -= 1;
-      if (open === 0 && !session.destroyed) idle = setTimeout(() => leave(session), limits.idleTimeoutMs);
-    });
-    // As in listener.ts: silence is free, an answer that its client does not take is not.
-    stream.setTimeout(limits.idleTimeoutMs, () => {
-      if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
-    });
-    if (stream.endAfterHeaders) return;
-    stream.once("finish", () => endRest(stream));
-    if (!limits.mayStreamRequest(headers[":path"] ?? "")) limitBody(stream, limits.bodyTimeoutMs);
+    if (open === 1) clearTimeout(idle);
+    stream.on("error", ignore);
+    stream.on("close", onClose);
+    if (!stream.endAfterHeaders) stream.on("finish", endRest);
+    lasting.add(stream, headers[":path"]);
   });
   const stopPings = keepAlive(session, limits);
   const age =
@@ -68,6 +66,7 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
       : undefined;
   session.once("close", () => {
     clearTimeout(idle);
+    lasting.stop();
     clearTimeout(age);
     stopPings();
   });
@@ -80,22 +79,61 @@ function leave(session: ServerHttp2Session): void {
 }
 
 // The answer is on its way, and the client has this long to end its request by itself.
-function endRest(stream: ServerHttp2Stream): void {
-  if (remoteHasEnded(stream)) return;
-  discardRest(stream);
+function endRest(this: ServerHttp2Stream): void {
+  if (remoteHasEnded(this)) return;
+  discardRest(this);
   const timer = setTimeout(() => {
-    if (!remoteHasEnded(stream)) stream.close(constants.NGHTTP2_NO_ERROR);
+    if (!remoteHasEnded(this)) this.close(constants.NGHTTP2_NO_ERROR);
   }, LEAVE_MS);
+  this.once("close", () => clearTimeout(timer));
+}
+
+/** Streams of one connection, each from its start to its end. */
+interface Lasting {
+  add(stream: ServerHttp2Stream, path: string | undefined): void;
+  drop(stream: ServerHttp2Stream): void;
+  stop(): void;
+}
+
+// Most streams are over in a moment, and timers of their own would be a good part of what they cost. Only those that
+// two beats have found open get them.
+function guardLasting(limits: SessionLimits): Lasting {
+  const beatMs = Math.max(1, Math.min(1_000, limits.bodyTimeoutMs / 4, limits.idleTimeoutMs / 4));
+  let young = new Map<ServerHttp2Stream, string>();
+  let older = new Map<ServerHttp2Stream, string>();
+  let next: NodeJS.Timeout | undefined;
+  const beat = (): void => {
+    for (const [stream, path] of older) guardStream(stream, path, limits, beatMs);
+    older.clear();
+    [young, older] = [older, young];
+    next = older.size > 0 ? setTimeout(beat, beatMs) : undefined;
+  };
+  return {
+    add: (stream, path = "") => {
+      young.set(stream, path);
+      next ??= setTimeout(beat, beatMs);
+    },
+    drop: (stream) => {
+      if (!young.delete(stream)) older.delete(stream);
+    },
+    stop: () => clearTimeout(next),
+  };
+}
+
+function guardStream(stream: ServerHttp2Stream, path: string, limits: SessionLimits, beatMs: number): void {
+  // As in listener.ts: silence is free, an answer that its client does not take is not.
+  stream.setTimeout(limits.idleTimeoutMs, () => {
+    if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
+  });
+  if (remoteHasEnded(stream) || limits.mayStreamRequest(path)) return;
+  // An absolute time: a stream's own timeout starts anew with every byte.
+  const timer = setTimeout(() => {
+    if (!remoteHasEnded(stream)) stream.close(constants.NGHTTP2_CANCEL);
+  }, limits.bodyTimeoutMs - beatMs);
   stream.once("close", () => clearTimeout(timer));
 }
 
-// An absolute time: a stream's own timeout starts anew with every byte.
-function limitBody(stream: ServerHttp2Stream, timeoutMs: number): void {
-  const timer = setTimeout(() => {
-    if (!remoteHasEnded(stream)) stream.close(constants.NGHTTP2_CANCEL);
-  }, timeoutMs);
-  stream.once("close", () => clearTimeout(timer));
-}
+function ignore(): void {}
 
 function remoteHasEnded(stream: ServerHttp2Stream): boolean {
   if (stream.destroyed || stream.readableEnded) return true;

@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { BUCKETS, RpcSeries } from "./rpc-series.ts";
 
 /** The numbers that the hub keeps of itself, under the names that stock gRPC dashboards know. */
 export interface Metrics {
@@ -24,33 +25,13 @@ export interface Sample {
   readonly value: number;
 }
 
-const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
 /** Metrics in a registry of their own. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const rpc = ["grpc_service", "grpc_method"];
-  const started = new Counter({
-    name: "grpc_server_started_total",
-    help: "RPCs begun.",
-    labelNames: rpc,
-    registers,
-  });
-  const handled = new Counter({
-    name: "grpc_server_handled_total",
-    help: "RPCs ended, by code.",
-    labelNames: [...rpc, "grpc_code"],
-    registers,
-  });
-  const handling = new Histogram({
-    name: "grpc_server_handling_seconds",
-    help: "Time of RPCs.",
-    labelNames: rpc,
-    buckets: BUCKETS,
-    registers,
-  });
+  const rpc = new RpcSeries();
+  rpc.register(registry);
   const http = new Histogram({
     name: "hub_http_request_seconds",
     help: "Time of REST calls, by route and status.",
@@ -60,11 +41,8 @@ export function createMetrics(): Metrics {
   });
   const revision = new Gauge({ name: "hub_revision", help: "Revision that is served.", registers });
   return {
-    rpcStarted: (service, method) => started.inc({ grpc_service: service, grpc_method: method }),
-    rpcHandled: (service, method, code, seconds) => {
-      handled.inc({ grpc_service: service, grpc_method: method, grpc_code: code });
-      handling.observe({ grpc_service: service, grpc_method: method }, seconds);
-    },
+    rpcStarted: (service, method) => rpc.started(service, method),
+    rpcHandled: (service, method, code, seconds) => rpc.handled(service, method, code, seconds),
     httpHandled: (route, status, seconds) => http.observe({ route, status: String(status) }, seconds),
     revision: (value) => revision.set(Number(value)),
     gauge: (name, help, value) => {
