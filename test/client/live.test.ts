@@ -136,10 +136,10 @@ describe("a client", () => {
   });
 
   it("reports and follows also after the hub has asked its connection to go", async () => {
-    const hub = await startTestHub({ connectionAgeMs: 100 });
+    const hub = await startTestHub({ connectionAgeMs: 600 });
     const client = follow({ url: hub.url });
     await client.ready();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 900));
     await publish(hub.url, "later");
     await until(() => client.current()?.kafka?.description === "later");
     await until(async () => (await standing(hub.url, client.instance))?.state === RolloutState.APPLIED);
