@@ -394,3 +394,47 @@ function check(documents: DocumentSet, before: ObservedKafka, after: ObservedKaf
     if (shrinks) expect(to).toBeGreaterThanOrEqual(floor);
   }
 }
+
+/** Settings that a stream may be found with. */
+const streamDrift = fc.record({
+  maxAge: fc.bigInt({ min: 0n, max: 10n ** 10n }),
+  maxMsgs: fc.bigInt({ min: 0n, max: 10n ** 9n }),
+  maxBytes: fc.bigInt({ min: 0n, max: 10n ** 9n }),
+  messages: fc.bigInt({ min: 0n, max: 10n ** 8n }),
+  discard: fc.constantFrom("old", "new"),
+  retention: fc.constantFrom("limits", "interest", "workqueue"),
+  storage: fc.constantFrom("memory", "file"),
+  noAck: fc.boolean(),
+  duplicateWindow: fc.bigInt({ min: 100n, max: 10n ** 8n }),
+  maxMsgsPerSubject: fc.bigInt({ min: 0n, max: 100n }),
+  age: fc.option(fc.integer({ min: 0, max: 200 }), { nil: undefined }),
+});
+
+describe("plans of streams carried out one after the other", () => {
+  it("come to the declaration, with a window that a server takes, and leave what cannot be changed", () => {
+    fc.assert(
+      fc.property(streamDrift, ({ age, ...over }) => {
+        const oldestTime = age === undefined ? undefined : LOOKED_AT - age * DAY;
+        let nats = natsOf([observedStream({ ...over, name: "signals_stream", oldestTime })]);
+        for (let applies = 0; ; applies++) {
+          const now = plan(whole.kafka, { nats });
+          const open = now.changes.filter(({ act }) => act !== undefined);
+          if (open.length === 0) break;
+          expect(applies).toBeLessThan(80);
+          nats = afterPlan(now, whole.kafka, nats).nats;
+          const streams = nats.streams.isSeen ? nats.streams.value : new Map();
+          const { maxAge, duplicateWindow } = streams.get("signals_stream") ?? observedStream();
+          const moved = open.some(
+            ({ act }) => act?.kind === "alter-stream" && act.settings.maxAge !== undefined,
+          );
+          if (moved && maxAge > 0n) expect(duplicateWindow).toBeLessThanOrEqual(maxAge);
+        }
+        const found = nats.streams.isSeen ? nats.streams.value.get("signals_stream") : undefined;
+        expect(found).toMatchObject({ maxAge: 3_600_000n, maxMsgs: 1_000_000n, maxBytes: 0n, noAck: false });
+        expect(found).toMatchObject({ storage: over.storage, maxMsgsPerSubject: over.maxMsgsPerSubject });
+        expect(found?.retention).toBe(over.retention === "workqueue" ? "workqueue" : "limits");
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
