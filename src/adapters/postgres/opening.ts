@@ -40,6 +40,8 @@ export interface OpenOptions {
 export interface OpenDatabase {
   readonly appends: Database;
   readonly reads: Database;
+  /** Ends when the database has gone for good and must be opened anew; undefined where it comes back by itself. */
+  readonly lost: Promise<void> | undefined;
   /** Makes partitions ahead, and throws DATABASE_UNFIT when the self-check finds anything. */
   inspect(): Promise<void>;
   close(): Promise<void>;
@@ -90,7 +92,7 @@ async function embedded({ embeddedIn, lock }: Extract<Place, { embeddedIn: strin
       await engine.close();
       held.release();
     };
-    return { appends: database, reads: database, close };
+    return { appends: database, reads: database, lost: engine.ended, close };
   } catch (error) {
     held.release();
     throw unavailable(error);
@@ -120,7 +122,7 @@ function server({ url }: Extract<Place, { url: string }>, { lanes, connections }
   const close = async (): Promise<void> => {
     await Promise.all([appends.close(), reads.close()]);
   };
-  return { appends, reads, close };
+  return { appends, reads, lost: undefined, close };
 }
 
 async function bringUpToDate(database: Database, { place, migrations, logger }: OpenOptions): Promise<void> {

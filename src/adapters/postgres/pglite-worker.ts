@@ -5,17 +5,20 @@ import { PGlite } from "@electric-sql/pglite";
 if (!parentPort) throw new Error("pglite-worker.ts runs in a worker thread only");
 const port = parentPort;
 
-/** What the main thread sends: bytes of PostgreSQL's protocol, or the wish to end. */
-export type ToWorker = Uint8Array | "close";
+/** What the main thread sends: bytes of PostgreSQL's protocol, a session that starts anew, or the wish to end. */
+export type ToWorker = Uint8Array | "reset" | "close";
 
-/** What it is answered with: that the database is open, the bytes of the answer, or that it is closed. */
-export type FromWorker = "open" | "closed" | Uint8Array;
+/** What it is answered with: that the database is open, the bytes of the answer, or that the wish is fulfilled. */
+export type FromWorker = "open" | Uint8Array | "reset" | "closed";
 
 const database = await PGlite.create({ dataDir: workerData.directory });
 // One message after another: the database has one session.
 let last: Promise<unknown> = Promise.resolve();
 port.on("message", (message: ToWorker) => {
-  last = last.then(() => (message === "close" ? close() : answer(message)));
+  last = last.then(() => {
+    if (message === "close") return close();
+    return message === "reset" ? reset() : answer(message);
+  });
 });
 port.postMessage("open" satisfies FromWorker);
 
@@ -24,6 +27,13 @@ async function answer(bytes: Uint8Array): Promise<void> {
   // A copy of its own: the reply may be a view of the database's memory, which cannot be given away.
   const owned = reply.slice();
   port.postMessage(owned satisfies FromWorker, [owned.buffer]);
+}
+
+// What the client before has left: a transaction in its middle, settings, prepared statements.
+async function reset(): Promise<void> {
+  await database.exec("ROLLBACK");
+  await database.exec("DISCARD ALL");
+  port.postMessage("reset" satisfies FromWorker);
 }
 
 async function close(): Promise<void> {

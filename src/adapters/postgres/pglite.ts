@@ -6,6 +6,8 @@ import type { FromWorker, ToWorker } from "./pglite-worker.ts";
 export interface EmbeddedDatabase {
   /** For `pg`: a socket, as far as that can tell. Only one may be open at a time. */
   openStream(): Duplex;
+  /** Ends with the thread, whatever ended that. */
+  readonly ended: Promise<void>;
   /** Writes out what is open and ends the thread. */
   close(): Promise<void>;
 }
@@ -39,6 +41,7 @@ export async function openEmbedded(directory: string): Promise<EmbeddedDatabase>
   await hear("open");
   return {
     openStream: () => new WorkerStream(worker, ended),
+    ended: ended.catch(() => {}),
     close: async () => {
       const closed = hear("closed");
       worker.postMessage("close" satisfies ToWorker);
@@ -61,9 +64,16 @@ class WorkerStream extends Duplex {
   constructor(worker: Worker, ended: Promise<never>) {
     super();
     this.#worker = worker;
-    worker.on("message", this.#receive);
     ended.catch((error: Error) => this.destroy(error));
   }
+
+  // The session is another's until it is reset, and what comes before is that one's.
+  readonly #awaitReset = (message: FromWorker): void => {
+    if (message !== "reset") return;
+    this.#worker.off("message", this.#awaitReset);
+    this.#worker.on("message", this.#receive);
+    this.emit("connect");
+  };
 
   readonly #receive = (message: FromWorker): void => {
     if (typeof message !== "string")
@@ -71,7 +81,8 @@ class WorkerStream extends Duplex {
   };
 
   connect(): void {
-    queueMicrotask(() => this.emit("connect"));
+    this.#worker.on("message", this.#awaitReset);
+    this.#worker.postMessage("reset" satisfies ToWorker);
   }
   setNoDelay(): void {}
   setKeepAlive(): void {}
@@ -93,6 +104,7 @@ class WorkerStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#worker.off("message", this.#awaitReset);
     this.#worker.off("message", this.#receive);
     done(error);
   }

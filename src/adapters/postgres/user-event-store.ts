@@ -153,6 +153,7 @@ export class PostgresUserEventStore implements UserEventStore {
       const database = await openDatabase(this.#options);
       this.#tell("open", "");
       this.#timer = setInterval(() => void this.#inspect(database), INSPECT_MS).unref();
+      void database.lost?.then(() => this.#reopen(database));
       return database;
     } catch (error) {
       this.#tellFailure(error);
@@ -162,6 +163,15 @@ export class PostgresUserEventStore implements UserEventStore {
       }, REOPEN_MS).unref();
       throw error;
     }
+  }
+
+  // The next call opens it again.
+  async #reopen(database: OpenDatabase): Promise<void> {
+    if (this.#isClosed) return;
+    clearInterval(this.#timer);
+    this.#tell("unavailable", "the embedded database has ended; it is opened again");
+    await database.close().catch(() => {});
+    this.#opening = undefined;
   }
 
   // What has become unfit is not served until it is fit again.
