@@ -59,9 +59,14 @@ function placesOf(settings: Settings): { places: readonly Place[]; storeOf: (buc
   const mayBypass = settings.databaseAllowBypass;
   const shards = databaseShards(settings.databaseShards);
   if (shards.length > 0) {
+    // A database that holds several ranges has one pool of connections all the same.
+    const urls = [...new Set(shards.map(({ url }) => url))];
+    const adminUrlOf = (url: string): string =>
+      shards.find((shard) => shard.url === url && shard.adminUrl)?.adminUrl ?? "";
     return {
-      places: shards.map(({ url, adminUrl }) => ({ url, adminUrl, mayBypass })),
-      storeOf: (bucket) => shards.findIndex(({ from, to }) => bucket >= from && bucket <= to),
+      places: urls.map((url) => ({ url, adminUrl: adminUrlOf(url), mayBypass })),
+      storeOf: (bucket) =>
+        urls.indexOf(shards.find(({ from, to }) => bucket >= from && bucket <= to)?.url ?? ""),
     };
   }
   const { databaseUrl: url, databaseAdminUrl: adminUrl } = settings;
