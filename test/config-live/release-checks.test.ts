@@ -180,7 +180,8 @@ describe("a publish warns of", () => {
 });
 
 describe("a publish that is refused", () => {
-  const TRADES = topicPart("user.trades", 6, "220903200000", "delete");
+  const trades = (partitions: number, retentionMs: string) =>
+    `"name": "user.trades",\n        "partitions": ${partitions},\n        "retention_ms": ${retentionMs}`;
   const released = (findings: readonly Finding[]) =>
     findings.filter(({ rule }) => rule.startsWith("release.")).map(({ rule, path }) => `${rule} ${path}`);
 
@@ -197,7 +198,7 @@ describe("a publish that is refused", () => {
     const findings = await both(
       differing(
         edited([
-          [KAFKA, TRADES, topicPart("user.trades", 4, "86400000", "delete")],
+          [KAFKA, trades(6, "220903200000"), trades(4, "86400000")],
           [NATS, '"max_age": 3600000', '"max_age": 60000'],
           ["compliance.yaml", "topics: [user.transactions]", "topics: [user.auth]"],
         ]),

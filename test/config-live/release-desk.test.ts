@@ -7,15 +7,15 @@ import { byRule, differing, startDesk } from "./release-hub.ts";
 const KAFKA = "phase2/messaging/kafka.json";
 const PARTITIONS = [
   KAFKA,
-  '"partitions": 6,\n        "retention_ms": 220903200000,\n        "cleanup_policy": "delete",\n        "description": "Trading commands',
-  '"partitions": 12,\n        "retention_ms": 220903200000,\n        "cleanup_policy": "delete",\n        "description": "Trading commands',
+  '"partitions": 6,\n        "retention_ms": 220903200000,\n        "retention_bytes": -1,\n        "cleanup_policy": "delete",\n        "description": "Trading commands',
+  '"partitions": 12,\n        "retention_ms": 220903200000,\n        "retention_bytes": -1,\n        "cleanup_policy": "delete",\n        "description": "Trading commands',
 ] as const;
 const WORDS = [KAFKA, "Login, logout and session events.", "Sessions."] as const;
 /** user.commands is kept for a day, which is below its floor. */
 const SHORT = [
   KAFKA,
-  '"retention_ms": 220903200000,\n        "cleanup_policy": "delete",\n        "description": "Trading commands',
-  '"retention_ms": 86400000,\n        "cleanup_policy": "delete",\n        "description": "Trading commands',
+  '"retention_ms": 220903200000,\n        "retention_bytes": -1,\n        "cleanup_policy": "delete",\n        "description": "Trading commands',
+  '"retention_ms": 86400000,\n        "retention_bytes": -1,\n        "cleanup_policy": "delete",\n        "description": "Trading commands',
 ] as const;
 const SHORT_ALERTS = [
   KAFKA,

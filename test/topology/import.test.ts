@@ -121,6 +121,7 @@ describe("an import", () => {
       user_domain: {
         trades: {
           ...{ name: "user.trades", partitions: 8, retention_ms: 220_903_200_000, cleanup_policy: "delete" },
+          retention_bytes: -1,
           description: expect.stringMatching(/^Trade executions/),
         },
       },

@@ -141,8 +141,13 @@ describe("a plan", () => {
       ["kafka/user.trades/impossible/partitions partitions 8>6"],
     ],
     [
+      "a limit of bytes where a floor forbids one",
+      withTopic("user.trades", { "retention.bytes": "7" }),
+      ["kafka/user.trades/alter SAFE retention.bytes 7>-1"],
+    ],
+    [
       "settings that nobody declares",
-      withTopic("user.trades", { "segment.ms": "5", "min.insync.replicas": "2", "retention.bytes": "7" }),
+      withTopic("user.auth", { "segment.ms": "5", "min.insync.replicas": "2", "retention.bytes": "7" }),
       [],
     ],
     [
@@ -174,8 +179,8 @@ describe("a plan", () => {
       [
         [
           FILE,
-          '"retention_ms": 220903200000,\n        "cleanup_policy": "delete",\n        "description": "Trading',
-          `"retention_ms": ${30 * DAY},\n        "cleanup_policy": "delete",\n        "description": "Trading`,
+          '"retention_ms": 220903200000,\n        "retention_bytes": -1,\n        "cleanup_policy": "delete",\n        "description": "Trading',
+          `"retention_ms": ${30 * DAY},\n        "retention_bytes": -1,\n        "cleanup_policy": "delete",\n        "description": "Trading`,
         ],
       ],
       withFiles({

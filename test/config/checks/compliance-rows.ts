@@ -3,6 +3,7 @@ import { SHIPPED, withFiles } from "../documents.ts";
 import { COMPLIANCE, KAFKA, ROUTES, type Row } from "./row.ts";
 
 const TEN_YEARS = '"retention_ms": 315576000000';
+const UNBOUNDED = `${TEN_YEARS},\n        "retention_bytes": -1`;
 
 function waiver(fields: Record<string, string>): DocumentTexts {
   const all = {
@@ -54,8 +55,8 @@ export const COMPLIANCE_ROWS: readonly Row[] = [
     edits: [
       [
         KAFKA,
-        `${TEN_YEARS},\n        "cleanup_policy": "delete"`,
-        `${TEN_YEARS},\n        "cleanup_policy": "compact,delete"`,
+        `${UNBOUNDED},\n        "cleanup_policy": "delete"`,
+        `${UNBOUNDED},\n        "cleanup_policy": "compact,delete"`,
       ],
     ],
     rule: "compliance.cleanup_policy",
@@ -64,10 +65,10 @@ export const COMPLIANCE_ROWS: readonly Row[] = [
   },
   {
     fault: "a topic with a floor that loses records at a size",
-    edits: [[KAFKA, TEN_YEARS, `${TEN_YEARS},\n"retention_bytes": 1000000`]],
+    edits: [[KAFKA, UNBOUNDED, `${TEN_YEARS},\n"retention_bytes": 1000000`]],
     rule: "compliance.retention_bytes",
     path: "topics.user_domain.transactions.retention_bytes",
-    at: '"retention_bytes"',
+    at: '"retention_bytes": 1000000',
   },
   {
     fault: "stored events that are kept for less than the floor of their topic",
