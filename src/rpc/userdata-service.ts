@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
@@ -14,6 +15,9 @@ import { admitToUser } from "../http/identity.ts";
 import { callerKey, requestIdKey } from "./call-context.ts";
 import { untilShutdown } from "./stream-end.ts";
 import { momentMs, savedMessage, saveErrorMessage, userEventMessage } from "./userdata-messages.ts";
+
+/** Events of a batch that are taken in before other calls get a turn. */
+const EVENTS_PER_TURN = 32;
 
 /** UserDataService over the events of users. Each call names its user, and who may act for that one is asked first. */
 export function userDataService(
@@ -43,14 +47,19 @@ export function userDataService(
     saveUserEvents: async ({ events }, context) => {
       const until = patience(context);
       const requestId = context.values.get(requestIdKey);
-      // All are on their way before the first is stored, so that they are stored together.
-      const results = events.map(async (event): Promise<SaveUserEventResult> => {
+      const one = async (event: SaveUserEventRequest): Promise<SaveUserEventResult> => {
         const outcome = await save(event, context, until).then(
           (saved) => ({ case: "saved" as const, value: savedMessage(saved) }),
           (error: unknown) => ({ case: "error" as const, value: saveErrorMessage(error, requestId) }),
         );
         return create(SaveUserEventResultSchema, { outcome });
-      });
+      };
+      const results: Promise<SaveUserEventResult>[] = [];
+      for (const event of events) {
+        results.push(one(event));
+        // None waits for the one before, but other calls get their turn in between.
+        if (results.length % EVENTS_PER_TURN === 0) await turn();
+      }
       return { results: await Promise.all(results) };
     },
 

@@ -66,6 +66,26 @@ await describeWith("a login at PostgreSQL", sharedPostgres, (server) => {
     // Any hub goes on where another has stopped.
     const rest = await second?.getUserData({ ...query, pageToken: page?.nextPageToken ?? "" });
     expect([page?.events.length, rest?.events.length]).toEqual([2, 1]);
+    // What one hub stores is heard of by whoever follows at another.
+    const heard: bigint[] = [];
+    const stop = new AbortController();
+    const following = (async () => {
+      for await (const { events } of second?.watchUserData({ userId: "u" }, { signal: stop.signal }) ?? []) {
+        heard.push(...events.map(({ sequence }) => sequence));
+      }
+    })().catch(() => {});
+    await expect
+      .poll(
+        async () => {
+          await first?.saveUserEvent(EVENT);
+          return heard.length;
+        },
+        { timeout: 10_000, interval: 200 },
+      )
+      .toBeGreaterThan(1);
+    stop.abort();
+    await following;
+    expect(heard).toEqual(heard.map((_, index) => (heard[0] ?? 0n) + BigInt(index)));
     for (const hub of hubs) await hub.stop();
     await database.drop();
   });

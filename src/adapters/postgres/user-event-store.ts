@@ -17,7 +17,8 @@ const INSPECT_MS = 60_000;
 const REOPEN_MS = 1_000;
 const AFTER_EVENTS = 1_000;
 const AFTER_BYTES = 1024 * 1024;
-const BATCH_EVENTS = { embedded: 256, server: 1_000 };
+// A batch is put together in one go, in which nobody else is served.
+const BATCH_EVENTS = { embedded: 128, server: 512 };
 
 interface EventRow {
   readonly user_id: string;
