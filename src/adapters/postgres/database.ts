@@ -1,5 +1,5 @@
 import { Pool, type PoolClient, type PoolConfig, type QueryResult } from "pg";
-import { isConnectionLost, isContention, toFailure, unavailable } from "./failure.ts";
+import { isConnectionLost, isContention, TookTooLong, toFailure, unavailable } from "./failure.ts";
 import type { Statement } from "./statement.ts";
 
 /** The roles that transactions run as. */
@@ -103,7 +103,7 @@ export class Database {
       try {
         return await this.#bounded((client) => work(client, tries));
       } catch (error) {
-        const mayHelp = isContention(error) || (isConnectionLost(error) && !(error instanceof TookTooLong));
+        const mayHelp = isContention(error) || isConnectionLost(error);
         if (tries === TRIES || !mayHelp) throw toFailure(error);
       }
     }
@@ -147,8 +147,6 @@ export class Database {
     }
   }
 }
-
-class TookTooLong extends Error {}
 
 // All are sent before the first is answered; the first that fails is the reason why those after it did.
 async function pipeline(

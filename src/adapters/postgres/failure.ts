@@ -8,6 +8,8 @@ const CONTENTION = new Set(["40001", "40P01", "55P03"]);
 const OUTAGE = /^(08|53|57|58|XX|25006|25P03|28|3D)/;
 /** What the hub may do, or what is there, is not as the migrations leave it. */
 const UNFIT = /^(42|0A|3F)/;
+/** What the driver and the embedded database say of a connection that is gone; these errors have no code. */
+const CONNECTION = /connection (terminated|error)|timeout|has ended/i;
 
 /** Whether the same may succeed when it is tried again at once. */
 export function isContention(error: unknown): boolean {
@@ -16,19 +18,28 @@ export function isContention(error: unknown): boolean {
 
 /** Whether the error is of the connection, as it is when the server has been restarted since the last use. */
 export function isConnectionLost(error: unknown): boolean {
-  return !(error instanceof DatabaseError) || /^(08|57P0)/.test(error.code ?? "");
+  if (error instanceof DatabaseError) return /^(08|57P0)/.test(error.code ?? "");
+  if (!(error instanceof Error)) return false;
+  const isOfSystem = "code" in error && typeof error.code === "string" && /^E[A-Z]/.test(error.code);
+  return isOfSystem || CONNECTION.test(error.message);
 }
 
 /** What the hub makes of an error of the driver; one that is the fault of a row stays as it is. */
 export function toFailure(error: unknown): unknown {
   if (error instanceof HubError) return error;
-  const { code = "" } = error instanceof DatabaseError ? error : {};
-  if (error instanceof DatabaseError && UNFIT.test(code)) {
+  if (isConnectionLost(error) || error instanceof TookTooLong) return unavailable(error);
+  if (!(error instanceof DatabaseError)) {
+    return new HubError("INTERNAL", "something went wrong in the hub; its log tells more", { cause: error });
+  }
+  const { code = "" } = error;
+  if (UNFIT.test(code)) {
     return new HubError("DATABASE_UNFIT", `the database refuses the hub: ${error.message}`, { cause: error });
   }
-  if (error instanceof DatabaseError && !CONTENTION.has(code) && !OUTAGE.test(code)) return error;
-  return unavailable(error);
+  return CONTENTION.has(code) || OUTAGE.test(code) ? unavailable(error) : error;
 }
+
+/** The database has not answered in time. */
+export class TookTooLong extends Error {}
 
 /** The database is out of reach: whether the last statement was carried out is not known. */
 export function unavailable(cause: unknown): HubError {
