@@ -12,8 +12,11 @@ export interface Caller {
 
 /** Decides who calls from the request's headers alone, before any of the body is read. */
 export interface IdentityGate {
-  /** Who calls, where that can be said at once: without a look at keys, and without a throw. */
-  known(authorization: string | undefined): Caller | undefined;
+  /**
+   * Who calls, where that can be said at once: without a look at keys, and without a throw. Told which connection it
+   * is, the gate does with a token that comes again there what it can do without hashing it again.
+   */
+  known(authorization: string | undefined, connection?: object): Caller | undefined;
   /** Throws TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or KEYS_UNAVAILABLE. */
   identify(authorization: string | undefined): Caller | Promise<Caller>;
 }
@@ -66,10 +69,11 @@ export function admitKnown(
   gate: IdentityGate,
   need: Need,
   authorization: string | undefined,
+  connection?: object,
 ): Caller | undefined {
   if (need === "public") return NOBODY;
   if (need === "undeclared") return undefined;
-  const caller = gate.known(authorization);
+  const caller = gate.known(authorization, connection);
   return caller && holds(caller, need.scope) ? caller : undefined;
 }
 

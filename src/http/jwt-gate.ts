@@ -38,6 +38,8 @@ export function createJwtGate(keys: Keys, rules: JwtRules, now: () => number = D
       ? createLocalJWKSet(keys.set)
       : createRemoteJWKSet(keys.url, { cooldownDuration: 30_000, timeoutDuration: 5_000 });
   const verified = new Map<string, { caller: Caller; expires: number }>();
+  // Only ever held against what came on the same connection, so that how long it takes tells no one of another's token.
+  const last = new WeakMap<object, { readonly authorization: string; readonly key: string }>();
 
   async function verify(token: string): Promise<JWTPayload> {
     try {
@@ -55,9 +57,20 @@ export function createJwtGate(keys: Keys, rules: JwtRules, now: () => number = D
     }
   }
 
-  function known(authorization: string | undefined): Caller | undefined {
+  function keyOn(connection: object, authorization: string): string | undefined {
+    const before = last.get(connection);
+    if (before?.authorization === authorization) return before.key;
     const token = tokenIn(authorization);
-    const found = token === undefined ? undefined : verified.get(keyOf(token));
+    if (token === undefined) return undefined;
+    const key = keyOf(token);
+    last.set(connection, { authorization, key });
+    return key;
+  }
+
+  function known(authorization: string | undefined, connection?: object): Caller | undefined {
+    if (authorization === undefined) return undefined;
+    const key = keyOn(connection ?? {}, authorization);
+    const found = key === undefined ? undefined : verified.get(key);
     return found && found.expires > now() ? found.caller : undefined;
   }
 

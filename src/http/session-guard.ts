@@ -46,18 +46,17 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
   let open = 0;
   let idle = setTimeout(() => leave(session), limits.headersTimeoutMs);
   const lasting = guardLasting(limits);
-  function onClose(this: ServerHttp2Stream): void {
-    open -= 1;
-    lasting.drop(this);
-    if (open === 0 && !session.destroyed) idle = setTimeout(() => leave(session), limits.idleTimeoutMs);
-  }
   session.on("stream", (stream: ServerHttp2Stream, headers) => {
     open += 1;
     if (open === 1) clearTimeout(idle);
+    const place = lasting.add(stream, headers[":path"]);
     stream.on("error", ignore);
-    stream.on("close", onClose);
+    stream.on("close", () => {
+      open -= 1;
+      lasting.drop(place);
+      if (open === 0 && !session.destroyed) idle = setTimeout(() => leave(session), limits.idleTimeoutMs);
+    });
     if (!stream.endAfterHeaders) stream.on("finish", endRest);
-    lasting.add(stream, headers[":path"]);
   });
   const stopPings = keepAlive(session, limits);
   const age =
@@ -90,31 +89,53 @@ function endRest(this: ServerHttp2Stream): void {
 
 /** Streams of one connection, each from its start to its end. */
 interface Lasting {
-  add(stream: ServerHttp2Stream, path: string | undefined): void;
-  drop(stream: ServerHttp2Stream): void;
+  /** Gives the place by which it is dropped. */
+  add(stream: ServerHttp2Stream, path: string | undefined): number;
+  drop(place: number): void;
   stop(): void;
+}
+
+interface Young {
+  readonly stream: ServerHttp2Stream;
+  readonly path: string;
+  readonly beat: number;
 }
 
 // Most streams are over in a moment, and timers of their own would be a good part of what they cost. Only those that
 // two beats have found open get them.
+//
+// Streams lie in places that are used again and again, not in a Map: one whose entries come and go makes itself anew all
+// the time, and those it was before keep dead streams from the collector of young objects.
 function guardLasting(limits: SessionLimits): Lasting {
   const beatMs = Math.max(1, Math.min(1_000, limits.bodyTimeoutMs / 4, limits.idleTimeoutMs / 4));
-  let young = new Map<ServerHttp2Stream, string>();
-  let older = new Map<ServerHttp2Stream, string>();
+  const places: (Young | undefined)[] = [];
+  const free: number[] = [];
+  let beat = 0;
   let next: NodeJS.Timeout | undefined;
-  const beat = (): void => {
-    for (const [stream, path] of older) guardStream(stream, path, limits, beatMs);
-    older.clear();
-    [young, older] = [older, young];
-    next = older.size > 0 ? setTimeout(beat, beatMs) : undefined;
+  const look = (): void => {
+    beat += 1;
+    let isDone = true;
+    for (const [place, young] of places.entries()) {
+      if (!young) continue;
+      if (beat - young.beat < 2) {
+        isDone = false;
+        continue;
+      }
+      places[place] = undefined;
+      guardStream(young.stream, young.path, limits, beatMs);
+    }
+    next = isDone ? undefined : setTimeout(look, beatMs);
   };
   return {
     add: (stream, path = "") => {
-      young.set(stream, path);
-      next ??= setTimeout(beat, beatMs);
+      const place = free.pop() ?? places.length;
+      places[place] = { stream, path, beat };
+      next ??= setTimeout(look, beatMs);
+      return place;
     },
-    drop: (stream) => {
-      if (!young.delete(stream)) older.delete(stream);
+    drop: (place) => {
+      places[place] = undefined;
+      free.push(place);
     },
     stop: () => clearTimeout(next),
   };

@@ -62,7 +62,7 @@ export class LeanPath {
     const timeoutMs = timeoutOf(framing, timeout as string | undefined);
     if (timeoutMs !== undefined && !(timeoutMs > 0)) return false;
     if (Number(headers["content-length"] ?? 0) > readMaxBytes) return false;
-    const caller = admitKnown(gate, call.need, headers.authorization);
+    const caller = admitKnown(gate, call.need, headers.authorization, stream.session);
     if (!caller) return false;
     const requestId = requestIdOf(headers["x-request-id"] as string | undefined);
     const began = performance.now();
