@@ -13,6 +13,7 @@ import { memory } from "./parts/memory.ts";
 import { reads } from "./parts/reads.ts";
 import { rest } from "./parts/rest.ts";
 import { start } from "./parts/start.ts";
+import { userdata } from "./parts/userdata.ts";
 import { circumstances, type Report, writeSection } from "./results.ts";
 
 interface Part {
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   fanout: { title: "From a change to its watchers", run: fanout },
   memory: { title: "Memory of watchers", run: memory },
   start: { title: "Start, and memory when idle", run: start },
+  userdata: { title: "User data", run: userdata },
 };
 
 const USAGE = `npm run bench -- [part…] [--rounds N] [--seconds S] [--quick]

@@ -11,8 +11,14 @@ export interface Effort {
 
 /** One side of a comparison. */
 export interface Side {
-  readonly server: Server;
-  readonly load: Load;
+  /** The process whose time and memory are told; undefined: nobody's. */
+  readonly server: Pick<Server, "cpuSeconds" | "residentBytes"> | undefined;
+  run(seconds: number): Promise<Loaded>;
+}
+
+/** The side of a server that answers a load. */
+export function loaded(server: Server, load: Load): Side {
+  return { server, run: (seconds) => loadClosed(load, seconds) };
 }
 
 /** The middle of some figures, and how far they lie apart. */
@@ -65,7 +71,7 @@ export async function interleave<Value>(
 
 /** Loads the hub and a peer with the same work. */
 export async function compare(hub: Side, peer: Side, { rounds, seconds }: Effort): Promise<Comparison> {
-  for (const { load } of [hub, peer]) await loadClosed(load, Math.min(WARM_SECONDS, 2 * seconds));
+  for (const side of [hub, peer]) await side.run(Math.min(WARM_SECONDS, 2 * seconds));
   const all = await interleave(
     rounds,
     () => timed(hub, seconds),
@@ -97,17 +103,17 @@ export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-async function timed({ server, load }: Side, seconds: number): Promise<Run> {
-  const before = server.cpuSeconds();
-  const loaded = await loadClosed(load, seconds);
-  return { ...loaded, cpuSeconds: server.cpuSeconds() - before };
+async function timed({ server, run }: Side, seconds: number): Promise<Run> {
+  const before = server?.cpuSeconds() ?? Number.NaN;
+  const done = await run(seconds);
+  return { ...done, cpuSeconds: (server?.cpuSeconds() ?? Number.NaN) - before };
 }
 
-function figures(server: Server, runs: readonly Run[]): Figures {
+function figures(server: Side["server"], runs: readonly Run[]): Figures {
   return {
     perSecond: spread(runs.map(({ perSecond }) => perSecond)),
     cpuSecondsPer1000: spread(runs.map((run) => cpuOf([run]))),
-    residentBytes: server.residentBytes(),
+    residentBytes: server?.residentBytes() ?? Number.NaN,
   };
 }
 

@@ -30,6 +30,8 @@ const NODE_PEERS = {
   http: { name: "bare node:http", file: "node-http" },
   connect: { name: "plain connect-node", file: "connect-node" },
   grpcJs: { name: "grpc-js", file: "grpc-js" },
+  grpcJsInsert: { name: "grpc-js and one INSERT for each call", file: "grpc-js-insert" },
+  pgUnnest: { name: "pg inserting with unnest, without a service", file: "pg-unnest" },
 } as const satisfies Record<string, Script>;
 
 /** What the first design of the service was to run on. */

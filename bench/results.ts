@@ -25,13 +25,14 @@ const INTRODUCTION = `# Measured side by side
 
 \`npm run bench\` starts the hub and its peers on this machine, one process each, and writes this file; a part that is run alone replaces
 its own section. Servers run on core 0, what loads them on core 1. Both sides of a comparison do the same work in one run, interleaved
-A B B A; a ratio is the median of the rounds, with the least and the most behind it. The hub checks a token (ES256, from a local key set)
-with every call; the peers check nothing. Requests per second suffer when anything else runs on the machine, which the load average
+A B B A; a ratio is the median of the rounds, with the least and the most behind it. Every call brings a token (ES256), which the hub checks against
+a local key set; peers of Node get the same requests and check nothing, etcd gets none. Requests per second suffer when anything else runs on the machine, which the load average
 tells; processor time of an answer hardly does, so its ratio (peer to hub, as a rate would be) stands beside.
 `;
 
 /** Two decimals, with the range behind. */
 export function ratioText({ median, min, max }: Spread): string {
+  if (Number.isNaN(median)) return "–";
   return `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`;
 }
 
@@ -64,15 +65,20 @@ export function comparisonLine(name: string, { hub, peer, ratio, cpuRatio }: Com
       count(hub.perSecond.median),
       count(peer.perSecond.median),
     ],
-    ...[hub.cpuSecondsPer1000.median.toFixed(4), peer.cpuSecondsPer1000.median.toFixed(4)],
-    ...[mib(hub.residentBytes), mib(peer.residentBytes)],
+    ...[hub, peer].map(({ cpuSecondsPer1000: { median } }) => known(median, (value) => value.toFixed(4))),
+    ...[hub, peer].map(({ residentBytes }) => known(residentBytes, mib)),
   ];
   return `| ${cells.join(" | ")} |`;
 }
 
+function known(value: number, text: (value: number) => string): string {
+  return Number.isNaN(value) ? "–" : text(value);
+}
+
 /** Whether the median reaches a bar. */
 export function atLeast(work: string, bar: number, { ratio, cpuRatio }: Comparison): Bar {
-  const measured = `${ratioText(ratio)}, by processor time ${ratioText(cpuRatio)}`;
+  const byCpu = Number.isNaN(cpuRatio.median) ? "" : `, by processor time ${ratioText(cpuRatio)}`;
+  const measured = `${ratioText(ratio)}${byCpu}`;
   return { work, bar: `≥ ${bar}`, measured, isMet: ratio.median >= bar };
 }
 

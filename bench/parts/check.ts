@@ -12,7 +12,7 @@ export async function check(): Promise<readonly string[]> {
     const answer = await topicsAnswer(hub);
     const lines = [`hub: ${answer.length} bytes`];
     for (const peer of PEERS) {
-      const { name } = await keep(startEqualPeer(peer, answer));
+      const { name } = await keep(startEqualPeer(peer, hub, answer));
       lines.push(`${name}: the same answer`);
     }
     return lines;

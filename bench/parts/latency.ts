@@ -3,7 +3,7 @@ import { startBenchHub } from "../hub.ts";
 import { withServers } from "../kept.ts";
 import { type Effort, interleave, quantile, spread } from "../measure.ts";
 import { count, ms, type Report, ratioText } from "../results.ts";
-import { etcdLoad, hubLoad, startEqualEtcd, topicsAnswer } from "./topics.ts";
+import { etcdLoad, startEqualEtcd, topicsAnswer, topicsLoad } from "./topics.ts";
 
 const SHARE = 0.7;
 const BAR = 1;
@@ -14,7 +14,7 @@ export async function latency({ rounds, seconds }: Effort): Promise<Report> {
   return await withServers(async (keep) => {
     const hub = await keep(startBenchHub());
     const etcd = await keep(startEqualEtcd(await topicsAnswer(hub)));
-    const loads = { hub: hubLoad(hub), etcd: etcdLoad(etcd) };
+    const loads = { hub: topicsLoad(hub, hub), etcd: etcdLoad(etcd) };
     await loadClosed(loads.hub, 2 * seconds);
     const capacities = await interleave(
       2,

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Load } from "../h2load.ts";
 import { startBenchHub } from "../hub.ts";
 import { withServers } from "../kept.ts";
-import { compare, type Effort } from "../measure.ts";
+import { compare, type Effort, loaded } from "../measure.ts";
 import { startFastApi, startPeer } from "../peers.ts";
 import type { Server } from "../process.ts";
 import { atLeast, type Bar, COMPARISON_HEAD, comparisonLine, count, type Report } from "../results.ts";
@@ -25,8 +25,8 @@ export async function rest(effort: Effort): Promise<Report> {
         throw new Error(`${peer.name} answers otherwise than the hub`);
       }
       const comparison = await compare(
-        { server: hub, load: loadOf(hub, headers) },
-        { server: peer, load: loadOf(peer, {}) },
+        loaded(hub, loadOf(hub, headers)),
+        loaded(peer, loadOf(peer, {})),
         effort,
       );
       lines.push(comparisonLine(peer.name, comparison));

@@ -22,18 +22,18 @@ const KEY = `/messaging/kafka/topics/${DOMAIN}`;
 const TOPICS = 8;
 
 /** A call under load: 128 in flight. */
-export function loadOf({ port, path, body, headers }: UnaryCall): Load {
+function loadOf({ port, path, body, headers }: UnaryCall): Load {
   return { port, path, body, headers: { ...GRPC_HEADERS, ...headers }, connections: 4, inFlight: 32 };
 }
 
 /** The call, of the hub or of a peer that has the same. */
-export function topicsCall(port: number, authorization?: string): UnaryCall {
-  return { port, path: PATH, body: REQUEST, headers: authorization === undefined ? {} : { authorization } };
+export function topicsCall(port: number, authorization: string): UnaryCall {
+  return { port, path: PATH, body: REQUEST, headers: { authorization } };
 }
 
-/** The load of the hub. */
-export function hubLoad(hub: BenchHub): Load {
-  return loadOf(topicsCall(hub.port, hub.authorization));
+/** The load of the hub, or of a peer with the same requests, the token of each included. */
+export function topicsLoad({ authorization }: BenchHub, { port }: Server): Load {
+  return loadOf(topicsCall(port, authorization));
 }
 
 /** The load of one read from etcd. */
@@ -53,9 +53,9 @@ export async function topicsAnswer(hub: BenchHub): Promise<Buffer> {
 }
 
 /** A peer of Node whose answer was found to be the hub's. */
-export async function startEqualPeer(peer: NodePeer, answer: Buffer): Promise<Server> {
+export async function startEqualPeer(peer: NodePeer, hub: BenchHub, answer: Buffer): Promise<Server> {
   const server = await startPeer(peer, answer);
-  const theirs = await callOnce(topicsCall(server.port));
+  const theirs = await callOnce(topicsCall(server.port, hub.authorization));
   // Another library may order the entries of a map otherwise, so it is what they say that is compared.
   const json = (value: Uint8Array) => toJson(GetKafkaTopicsResponseSchema, decoded(value));
   if (theirs.length === answer.length && isDeepStrictEqual(json(theirs), json(answer))) return server;
