@@ -104,6 +104,7 @@ export function fromMessages(
       name: topic.name,
       partitions: topic.partitions,
       retention_ms: Number(topic.retentionMs),
+      ...(topic.retentionBytes === undefined ? {} : { retention_bytes: Number(topic.retentionBytes) }),
       cleanup_policy: topic.cleanupPolicy,
       description: topic.description,
     })),
