@@ -12,8 +12,10 @@ import { discard, type KafkaAccess, openAdmin } from "./connect.ts";
 /** A broker by its address. */
 type Address = { readonly host: string; readonly port: number };
 
-/** Time after which another broker is asked where the cluster is, in milliseconds. */
+/** Time that a broker has to say where the cluster is, in milliseconds. */
 const FIRST_ANSWER_MS = 2_500;
+/** Time after which the others are asked too, in milliseconds. */
+const HEAD_START_MS = 500;
 
 /** One kind of request, in one version of its form. */
 interface Api<Arguments extends unknown[], Response> {
@@ -44,23 +46,29 @@ export class KafkaCluster {
     return this.#requests;
   }
 
-  /** The cluster with all topics that may be seen, or with those named, from the first broker that answers. */
+  /**
+   * The cluster with all topics that may be seen, or with those named, from the first broker that answers: the one that
+   * answered before, and all others together when it fails or is slow. So brokers that hang take no more time than one.
+   */
   async metadata(topics: readonly string[] | null): Promise<metadataV12.MetadataResponse> {
-    const others = this.#brokers.filter((broker) => broker !== this.#bootstrap);
-    const errors: unknown[] = [];
-    for (const broker of this.#bootstrap ? [this.#bootstrap, ...others] : others) {
-      try {
-        const asked = this.#send(broker, metadataV12.api, topics && [...topics], false, false);
-        const response = await within(FIRST_ANSWER_MS, `${broker.host}:${broker.port}`, asked);
-        this.#bootstrap = broker;
-        this.#nodes = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
-        return response;
-      } catch (error) {
-        errors.push(error);
-      }
+    const ask = async (broker: Address) => {
+      const asked = this.#send(broker, metadataV12.api, topics && [...topics], false, false);
+      return { broker, response: await within(FIRST_ANSWER_MS, broker, asked) };
+    };
+    const known = this.#bootstrap;
+    const begun = known ? [ask(known)] : [];
+    try {
+      const { broker, response } =
+        (known && (await within(HEAD_START_MS, known, Promise.any(begun)).catch(() => undefined))) ??
+        (await Promise.any([...begun, ...this.#brokers.filter((each) => each !== known).map(ask)]));
+      this.#bootstrap = broker;
+      this.#nodes = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+      return response;
+    } catch (error) {
+      const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
+      const reasons = [...new Set(errors.map(reasonOf))].join("; ");
+      throw new HubError("BROKER_UNAVAILABLE", reasons, { cause: errors[0] });
     }
-    const reasons = [...new Set(errors.map(reasonOf))].join("; ");
-    throw new HubError("BROKER_UNAVAILABLE", reasons, { cause: errors[0] });
   }
 
   /** Asks one broker. What it refuses a part of comes back whole, with the parts' error codes. */
@@ -105,9 +113,9 @@ export class KafkaCluster {
   }
 }
 
-async function within<Value>(timeMs: number, who: string, asked: Promise<Value>): Promise<Value> {
+async function within<Value>(timeMs: number, { host, port }: Address, asked: Promise<Value>): Promise<Value> {
   const late = Promise.withResolvers<never>();
-  const reason = `${who} does not answer within ${timeMs} ms`;
+  const reason = `${host}:${port} does not answer within ${timeMs} ms`;
   const timer = setTimeout(() => late.reject(new HubError("BROKER_UNAVAILABLE", reason)), timeMs);
   asked.catch(() => {});
   try {
