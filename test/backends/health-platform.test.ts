@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
@@ -20,6 +20,7 @@ import { type NatsServer, startNats } from "../support/servers/nats.ts";
 import type { Database } from "../support/servers/postgres.ts";
 import { sharedPostgres, sharedZooKeeper } from "../support/servers/shared.ts";
 import { describeWith } from "../support/toolchains.ts";
+import { copyDocuments } from "./probed-documents.ts";
 
 const PROBE_INTERVAL_MS = 1_000;
 /** One probe period and what is allowed on top of it. */
@@ -52,15 +53,6 @@ async function declared(file: string) {
   return JSON.parse(await readFile(join(SHIPPED_CONFIG_DIR, "phase2/messaging", file), "utf8"));
 }
 
-/** Puts the shipped documents into a directory, with everything looked at each second. */
-async function writeDocuments(directory: string): Promise<void> {
-  await cp(SHIPPED_CONFIG_DIR, directory, { recursive: true });
-  const file = join(directory, "infrastructure.yaml");
-  const text = await readFile(file, "utf8");
-  const often = `    address: ""\n    probe_interval_ms: ${PROBE_INTERVAL_MS}`;
-  await writeFile(file, text.replaceAll(/^ {4}address: ""$/gm, often));
-}
-
 await describeWith(
   "the health of a platform of real servers",
   async () => ({
@@ -84,7 +76,7 @@ await describeWith(
       ]);
       directory = await mkdtemp(join(tmpdir(), "central-hub-test-"));
       const configDir = join(directory, "configs");
-      await writeDocuments(configDir);
+      await copyDocuments(configDir, PROBE_INTERVAL_MS);
       const settings = testSettings({
         configDir,
         dataDir: join(directory, "data"),
