@@ -216,9 +216,9 @@ it.each(["grpc", "connect"])("a process ends by itself after close, over %s", as
   const hub = await startTestHub();
   const program = `
     import { createHubClient } from ${JSON.stringify(join(import.meta.dirname, "../../src/client/client.ts"))};
-    for (const url of [${JSON.stringify(hub.url)}, "http://127.0.0.1:1"]) {
+    for (const [url, ms] of [[${JSON.stringify(hub.url)}, 5_000], ["http://127.0.0.1:1", 500]]) {
       await using client = createHubClient({ url, service: "trading-engine", protocol: "${protocol}" });
-      console.log((await client.ready(500).catch(() => undefined))?.source);
+      console.log((await client.ready(ms).catch(() => undefined))?.source);
     }
     process.once("exit", () => console.log("over"));`;
   const { promise, resolve } = Promise.withResolvers<string>();
