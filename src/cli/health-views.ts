@@ -6,6 +6,7 @@ import {
   type HealthFinding,
   type HealthStatus,
   HealthStatusSchema,
+  RemedyKind,
   type ResourceStatus,
   ResourceStatusSchema,
   Verdict,
@@ -37,6 +38,11 @@ export interface HealthReport {
 const SEVERITY_MARKS: ReadonlyMap<FindingSeverity, string> = new Map([
   [FindingSeverity.FAIL, "FAIL"],
   [FindingSeverity.WARN, "WARN"],
+]);
+
+const REMEDIES: ReadonlyMap<RemedyKind, string> = new Map([
+  [RemedyKind.FIX_BROKER, "either"],
+  [RemedyKind.ADOPT, "or"],
 ]);
 
 export function reportOnInfrastructure(answer: CheckInfrastructureResponse): HealthReport {
@@ -140,9 +146,16 @@ export function isWorthALook({ severity }: HealthFinding): boolean {
 }
 
 function findingLines(findings: readonly HealthFinding[]): string[] {
-  return findings.filter(isWorthALook).map(({ severity, type, resource, message }) => {
+  return findings.filter(isWorthALook).flatMap(({ severity, type, resource, message, remedies }) => {
     const kind = enumName(FindingTypeSchema, type);
-    return `${SEVERITY_MARKS.get(severity)} ${resource || "broker"} ${kind}: ${message}`;
+    const told = `${SEVERITY_MARKS.get(severity)} ${resource || "broker"} ${kind}: ${message}`;
+    return [
+      told,
+      ...remedies.map(
+        ({ kind, action, impossibleReason }) =>
+          `    ${REMEDIES.get(kind) ?? "or"}: ${action}${impossibleReason ? ` (cannot be done: ${impossibleReason})` : ""}`,
+      ),
+    ];
   });
 }
 
