@@ -94,7 +94,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   lifecycle.defer(() => healthBoard.stop());
   countHealth(healthBoard, metrics);
 
-  const userData = await openUserData({ settings, config, metrics, logger, lifecycle });
+  const { userData, userHistory } = await openUserData({ settings, config, metrics, logger, lifecycle });
   const gate = await createGate(settings);
   const status = new ServingStatus(
     SERVICES.map((service) => service.typeName),
@@ -137,6 +137,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       audit,
       health: healthBoard,
       userData,
+      userHistory,
       status,
       reflection: settings.reflection,
       unaryDeadlineMs: settings.unaryDeadlineMs,

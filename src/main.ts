@@ -22,6 +22,9 @@ async function main(argv: readonly string[]): Promise<number> {
       return await validate(rest);
     case "log":
       return await verifyLog(rest);
+    case "data":
+      if (rest[0] === "verify" && !asksHelp) return await verifyExport(rest.slice(1));
+      return await runCommand(argv, { env: processEnv });
     default:
       return await runCommand(argv, { env: processEnv });
   }
@@ -108,6 +111,29 @@ async function verifyLog([action, ...args]: readonly string[]): Promise<number> 
     return isSound ? EXIT.ok : EXIT.failure;
   } catch (error) {
     process.stderr.write(`The log could not be read: ${error instanceof Error ? error.message : error}\n`);
+    return EXIT.failure;
+  }
+}
+
+// Needs no hub and no settings: whoever has the file and the keys can do it.
+async function verifyExport(args: readonly string[]): Promise<number> {
+  const [path, flag, inline] = args[1]?.startsWith("--keys=")
+    ? [args[0], "--keys", args[1].slice("--keys=".length)]
+    : args;
+  if (!path || path.startsWith("-") || flag !== "--keys" || !inline || args.length > 3) {
+    process.stderr.write(
+      "usage: central-hub data verify FILE --keys FILE; `central-hub data key` writes the keys of a hub that you trust\n",
+    );
+    return EXIT.usage;
+  }
+  const { reportOnExport } = await import("./adapters/files/verify-export.ts");
+  try {
+    const { isIntact, text } = await reportOnExport(path, inline);
+    process.stdout.write(text);
+    return isIntact ? EXIT.ok : EXIT.failure;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`The export could not be verified: ${message}\n`);
     return EXIT.failure;
   }
 }

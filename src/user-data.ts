@@ -1,10 +1,12 @@
 import { join, resolve } from "node:path";
 import { lockDirectory } from "./adapters/files/directory-lock.ts";
+import { openHistoryKey, readTrustedKeys } from "./adapters/files/history-key.ts";
 import type { Place } from "./adapters/postgres/opening.ts";
 import type { ConfigManager } from "./config/config-manager.ts";
 import { DataRouter } from "./data/data-router.ts";
 import { UserData } from "./data/user-data.ts";
 import type { UserEventStore } from "./data/user-event-store.ts";
+import { UserHistory } from "./data/user-history.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { databaseShards, MIGRATIONS_DIR, type Settings } from "./settings/settings.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -18,6 +20,12 @@ interface Parts {
   readonly lifecycle: Lifecycle;
 }
 
+/** What the services of user data answer from. */
+export interface UserDataParts {
+  readonly userData: UserData;
+  readonly userHistory: UserHistory;
+}
+
 /** Puts together what saves and returns the events of users. A database out of reach is no reason not to start. */
 export async function openUserData({
   settings,
@@ -25,7 +33,9 @@ export async function openUserData({
   metrics,
   logger,
   lifecycle,
-}: Parts): Promise<UserData> {
+}: Parts): Promise<UserDataParts> {
+  const signer = await openHistoryKey(settings.dataDir, settings.databaseSigningKey);
+  const trusted = await readTrustedKeys(settings.databaseTrustedKeys);
   const { PostgresUserEventStore } = await import("./adapters/postgres/user-event-store.ts");
   const { places, storeOf } = placesOf(settings);
   const stores = places.map(
@@ -52,7 +62,7 @@ export async function openUserData({
   metrics.gauge("hub_userdata_databases_out", "Databases of user data that are not served.", () =>
     out(stores),
   );
-  return data;
+  return { userData: data, userHistory: new UserHistory(data, signer, trusted) };
 }
 
 function placesOf(settings: Settings): { places: readonly Place[]; storeOf: (bucket: number) => number } {

@@ -56,7 +56,7 @@ export async function apply(args: readonly string[], surroundings: Surroundings)
     acceptDestructive: values["accept-destructive"] ?? false,
     ...(lockWait ? { lockWait } : {}),
   });
-  err(finishedText(finished, plan));
+  err(finishedText(finished));
   if (finished.failed > 0) return 1;
   return finished.converged ? 0 : NOT_CONVERGED;
 }

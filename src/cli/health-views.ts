@@ -6,7 +6,6 @@ import {
   type HealthFinding,
   type HealthStatus,
   HealthStatusSchema,
-  RemedyKind,
   type ResourceStatus,
   ResourceStatusSchema,
   Verdict,
@@ -38,11 +37,6 @@ export interface HealthReport {
 const SEVERITY_MARKS: ReadonlyMap<FindingSeverity, string> = new Map([
   [FindingSeverity.FAIL, "FAIL"],
   [FindingSeverity.WARN, "WARN"],
-]);
-
-const REMEDIES: ReadonlyMap<RemedyKind, string> = new Map([
-  [RemedyKind.FIX_BROKER, "either"],
-  [RemedyKind.ADOPT, "or"],
 ]);
 
 export function reportOnInfrastructure(answer: CheckInfrastructureResponse): HealthReport {
@@ -146,16 +140,9 @@ export function isWorthALook({ severity }: HealthFinding): boolean {
 }
 
 function findingLines(findings: readonly HealthFinding[]): string[] {
-  return findings.filter(isWorthALook).flatMap(({ severity, type, resource, message, remedies }) => {
+  return findings.filter(isWorthALook).map(({ severity, type, resource, message }) => {
     const kind = enumName(FindingTypeSchema, type);
-    const told = `${SEVERITY_MARKS.get(severity)} ${resource || "broker"} ${kind}: ${message}`;
-    return [
-      told,
-      ...remedies.map(
-        ({ kind, action, impossibleReason }) =>
-          `    ${REMEDIES.get(kind) ?? "or"}: ${action}${impossibleReason ? ` (cannot be done: ${impossibleReason})` : ""}`,
-      ),
-    ];
+    return `${SEVERITY_MARKS.get(severity)} ${resource || "broker"} ${kind}: ${message}`;
   });
 }
 

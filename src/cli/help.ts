@@ -29,6 +29,9 @@ usage: central-hub <command> [flags]
   import             make documents of what the brokers have
   render nats-permissions  write the declared permissions for the configuration of nats-server
   log verify         check the revision log of a hub, offline; --data-dir DIR says where it is
+  data export USER   write all of a user's data to a file, sealed by the hub
+  data verify FILE   verify such a file, offline, by the hub's public keys
+  data key           show these keys
   export protos DIR  write the .proto files that clients in any language are generated from
   version            print the version of this package
   help [COMMAND]     print this, or the flags of a command that talks to a hub, and of export
@@ -60,6 +63,7 @@ flags of serve; each bears the name of a variable of the environment, HUB_PORT t
   --database-url URL       the PostgreSQL server; better in DATABASE_URL when a password is in it (an embedded one)
   --database-admin-url URL the same with a login that may run migrations
   --database-allow-bypass BOOL  serve user data with a login that could bypass row security (false)
+  --database-signing-key FILE  private key, in PEM, that records of removed events are signed with (one in the data directory)
   --database-outbox BOOL   note each user event in the outbox for Kafka (false)
   --log-level LEVEL        trace, debug, info, warn, error or silent (info)
 

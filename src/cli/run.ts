@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { CommandFailed, type Surroundings, UsageError } from "./command.ts";
+import { DATA_HELP } from "./data-help.ts";
 import { HEALTH_HELP } from "./health-help.ts";
 import { EXPORT_HELP, GET_HELP, HELP } from "./help.ts";
 import {
@@ -44,6 +45,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["apply", { help: APPLY_HELP, load: async () => (await import("./apply.ts")).apply }],
   ["import", { help: IMPORT_HELP, load: async () => (await import("./import.ts")).importTopology }],
   ["render", { help: RENDER_HELP, load: async () => (await import("./render.ts")).render }],
+  ["data", { help: DATA_HELP, load: async () => (await import("./data.ts")).data }],
   ["export", { help: EXPORT_HELP, load: async () => (await import("./export-protos.ts")).exportProtos }],
 ]);
 

@@ -95,17 +95,8 @@ export function stepText({ change, outcome, message, number }: ApplyStep, steps:
   return `${printable(`[${number}/${steps}] ${change?.id ?? ""}: ${name}${what ? `: ${what}` : ""}`)}\n`;
 }
 
-/** What came of an apply, in one line; `plan` is what it carried out. */
-export function finishedText(
-  { done, alreadyDone, skipped, failed, converged }: ApplyFinished,
-  { changes }: PlanTopologyResponse,
-): string {
-  const less = skipped > 0 ? ", but for what was left out" : "";
-  const next = changes.some(({ stepsLeft }) => stepsLeft > 0)
-    ? "; plan again for what is left of the retention"
-    : "";
-  const state = converged
-    ? `the brokers are as declared${less}${next}`
-    : "the brokers are not as declared; plan again";
+/** What came of an apply, in one line. */
+export function finishedText({ done, alreadyDone, skipped, failed, converged }: ApplyFinished): string {
+  const state = converged ? "the brokers are as declared" : "the brokers are not as declared; plan again";
   return `${done} done, ${alreadyDone} done before, ${skipped} left out, ${failed} failed: ${state}\n`;
 }

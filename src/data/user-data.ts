@@ -190,25 +190,6 @@ export class UserData {
     }
   }
 
-  /** All of a user's events of these data types in the order of sequences, and how many there will be. */
-  async *export(
-    userId: string,
-    dataTypes: readonly string[],
-  ): AsyncGenerator<Tail & { readonly total: bigint }> {
-    checkUserId(userId);
-    const { store } = this.#of(userId);
-    const tables = this.router.tablesOf(dataTypes);
-    const total = await store.count(userId, tables);
-    const head = (await store.heads([userId])).get(userId)?.sequence ?? 0n;
-    for (let position = 0n; position < head; ) {
-      const events = await store.after(userId, tables, position);
-      const last = events.at(-1);
-      if (!last) break;
-      position = last.sequence;
-      yield { events, sequence: position, total };
-    }
-  }
-
   /** Ends what runs by itself; what waits to be stored is answered first. */
   async close(): Promise<void> {
     this.#tails.stop();
@@ -225,6 +206,11 @@ export class UserData {
     if (pruned <= position) return;
     const message = `after_sequence: events after ${position} have been removed by retention or an erasure, up to ${pruned}; start from 0, or from ${pruned}`;
     throw new HubError("HISTORY_GONE", message, { metadata: { sequence: String(pruned) } });
+  }
+
+  /** The database that has a user. Throws INVALID_REQUEST. */
+  storeOf(userId: string): UserEventStore {
+    return this.#of(checkUserId(userId)).store;
   }
 
   #of(userId: string): Part {

@@ -1,4 +1,5 @@
 import type { EventTable } from "./event-tables.ts";
+import type { GoneHistory, Signed } from "./history-records.ts";
 import type { Appended, NewEvent, StoredEvent } from "./user-event.ts";
 
 /** Which events of a user a page holds. */
@@ -57,6 +58,15 @@ export interface UserEventStore {
   count(userId: string, tables: readonly EventTable[]): Promise<bigint>;
   /** The newest sequence that retention or an erasure has removed; 0 when none has been. */
   prunedUpTo(userId: string, dataTypes: readonly string[]): Promise<bigint>;
+  /**
+   * Records of what retention and erasures have removed, from after one on, as many as go into one message; `id` is
+   * where to go on. None of `dataTypes`: all.
+   */
+  gone(
+    userId: string,
+    dataTypes: readonly string[],
+    afterId: bigint,
+  ): Promise<readonly { readonly id: bigint; readonly record: Signed<GoneHistory> }[]>;
   /** 32 bytes, the same for all hubs. */
   pageTokenKey(): Promise<Buffer>;
   close(): Promise<void>;

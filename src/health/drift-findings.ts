@@ -67,7 +67,7 @@ function fixOf({ type, setting, declared, actual }: TopicDifference): Remedy {
     case FindingType.PARTITIONS_MORE:
       return fixBroker(
         `make the topic anew with ${declared} partitions and copy what it holds`,
-        `Kafka cannot take partitions away, and removing the topic loses its records, so it stays at ${actual}`,
+        `Kafka cannot take partitions away, and removing the topic loses its records: ${actual} it stays`,
       );
     case FindingType.REPLICATION_FACTOR:
       return fixBroker(

@@ -102,7 +102,6 @@ export interface SizeForecast {
 }
 
 const MS_PER_DAY = 86_400_000;
-const DAYS_PER_YEAR = 365.25;
 /** Least age of the oldest record from which a rate is told. */
 const LEAST_AGE_MS = 3_600_000;
 
@@ -144,13 +143,7 @@ export function retentionOf(
 export function inDays(ms: bigint | number): string {
   if (Number(ms) === -1) return "-1 (without limit)";
   const days = Number(ms) / MS_PER_DAY;
-  const [count, unit] =
-    days >= DAYS_PER_YEAR
-      ? [days / DAYS_PER_YEAR, "years"]
-      : days >= 1
-        ? [days, "days"]
-        : [days * 24, "hours"];
-  return `${ms} ms (${Math.round(count * 100) / 100} ${unit})`;
+  return `${ms} ms (${days < 10 ? Math.round(days * 100) / 100 : Math.round(days * 10) / 10} days)`;
 }
 
 function wholeNumber(setting: ObservedSetting | undefined): bigint | undefined {

@@ -16,6 +16,7 @@ import type { RolloutBoard } from "../config/rollout-board.ts";
 import type { RolloutView } from "../config/shared-rollout.ts";
 import type { ConfigWatch } from "../config/watch.ts";
 import type { UserData } from "../data/user-data.ts";
+import type { UserHistory } from "../data/user-history.ts";
 import type { HealthBoard } from "../health/health-board.ts";
 import { admit, type IdentityGate, type Need } from "../http/identity.ts";
 import type { Handler, ServeStream } from "../http/listener.ts";
@@ -65,6 +66,7 @@ export interface Answers {
   readonly audit: AuditLog;
   readonly health: HealthBoard;
   readonly userData: UserData;
+  readonly userHistory: UserHistory;
   readonly status: ServingStatus;
   readonly reflection: boolean;
   /** Time that a unary call may take, in milliseconds. */
@@ -75,13 +77,13 @@ export interface Answers {
 export function hubRoutes(answers: Answers): (register: Register) => void {
   const { config, watch, rollout, desk, board, topology, applies, audit, health, status, reflection } =
     answers;
-  const { userData, unaryDeadlineMs } = answers;
+  const { userData, userHistory, unaryDeadlineMs } = answers;
   return (register) => {
     register(ConfigService, configService(config, watch, rollout));
     register(ReleaseService, releaseService(desk, board, audit));
     register(HealthService, healthService(health));
     register(TopologyService, topologyService(topology, applies));
-    register(UserDataService, userDataService(userData, unaryDeadlineMs));
+    register(UserDataService, userDataService(userData, userHistory, unaryDeadlineMs));
     register(Health, grpcHealthService(status));
     if (!reflection) return;
     const implementation = reflectionService([...SERVICES, ...STANDARD]);
@@ -104,6 +106,8 @@ const UNHURRIED: ReadonlySet<DescMethod> = new Set([
   ReleaseService.method.publishConfig,
   TopologyService.method.planTopology,
   TopologyService.method.importTopology,
+  UserDataService.method.verifyUserHistory,
+  UserDataService.method.eraseUser,
 ]);
 
 const JSON_OPTIONS = { alwaysEmitImplicit: true, ignoreUnknownFields: false };

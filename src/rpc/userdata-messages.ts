@@ -64,6 +64,7 @@ export function momentMs(time: Timestamp | undefined): number | undefined {
   return time && Number(time.seconds) * 1000 + time.nanos / 1_000_000;
 }
 
-function timestamp(us: bigint): Timestamp {
+/** A moment in microseconds since 1970. */
+export function timestamp(us: bigint): Timestamp {
   return create(TimestampSchema, { seconds: us / 1_000_000n, nanos: Number(us % 1_000_000n) * 1_000 });
 }

@@ -11,9 +11,11 @@ import { SaveUserEventResultSchema } from "../../gen/centralhub/userdata/v1/user
 import type { Patience } from "../data/ingest.ts";
 import type { Saved, UserData } from "../data/user-data.ts";
 import type { StoredEvent } from "../data/user-event.ts";
+import type { UserHistory } from "../data/user-history.ts";
 import { admitToUser } from "../http/identity.ts";
 import { callerKey, requestIdKey } from "./call-context.ts";
 import { untilShutdown } from "./stream-end.ts";
+import { goneMessage, sealMessage, verifiedMessage } from "./userdata-history-messages.ts";
 import { momentMs, savedMessage, saveErrorMessage, userEventMessage } from "./userdata-messages.ts";
 
 /** Events of a batch that are taken in before other calls get a turn. */
@@ -22,6 +24,7 @@ const EVENTS_PER_TURN = 32;
 /** UserDataService over the events of users. Each call names its user, and who may act for that one is asked first. */
 export function userDataService(
   data: UserData,
+  history: UserHistory,
   unaryDeadlineMs: number,
 ): Partial<ServiceImpl<typeof UserDataService>> {
   const admitted = (context: HandlerContext, userId: string): void =>
@@ -84,11 +87,19 @@ export function userDataService(
     exportUserData: async function* ({ userId, dataTypes }, context) {
       admitted(context, userId);
       let sent = 0n;
-      const parts = data.export(userId, dataTypes);
-      for await (const { events, total } of untilShutdown(parts, context.signal)) {
+      const parts = history.export(userId, dataTypes);
+      for await (const { events, total, gone, seal } of untilShutdown(parts, context.signal)) {
         sent += BigInt(events.length);
-        yield { events: messages(events, true), sent, total };
+        const end = seal ? { seal: sealMessage(seal) } : {};
+        yield { events: messages(events, true), sent, total, pruned: gone.map(goneMessage), ...end };
       }
     },
+
+    verifyUserHistory: async ({ userId }, context) => {
+      admitted(context, userId);
+      return verifiedMessage(await history.verify(userId, context.signal));
+    },
+
+    getHistoryKeys: () => ({ jwks: history.jwks }),
   };
 }

@@ -148,6 +148,8 @@ export const DEFINITIONS = {
   ),
   databaseLanes: define("database.lanes", undefined, 4, whole(1, 64)),
   databaseConnections: define("database.connections", undefined, 8, whole(1, 1_000)),
+  databaseSigningKey: define("database.signing_key", "DATABASE_SIGNING_KEY", "", text()),
+  databaseTrustedKeys: define("database.trusted_keys", undefined, "", text()),
   databaseOutbox: define("database.outbox", "DATABASE_OUTBOX", false, flag()),
   queueEvents: define("database.queue_events", undefined, 20_000, whole(1_000, 10_000_000)),
   queueEventsPerUser: define("database.queue_events_per_user", undefined, 2_000, whole(1_000, 1_000_000)),

@@ -36,7 +36,6 @@ describe("health", () => {
       "user.trades    user_domain  drifted  6",
       "user.settings  user_domain  missing  (3)",
       "FAIL user.trades retention_shorter: records are kept for 7 days, declared are 7 years",
-      "    either: central-hub apply",
       "topics: degraded; 3 declared: 1 healthy, 1 missing, 1 drifted, 0 unknown",
       "",
     ]);

@@ -120,6 +120,15 @@ export const PRUNED: Statement = {
     WHERE user_id = $1 AND (cardinality($2::text[]) = 0 OR data_type = ANY($2::text[]))`,
 };
 
+/** Signed records of what is gone. $1: user; $2: data types, none: all; $3: after this id; $4: records at most. */
+export const GONE: Statement = {
+  name: "gone",
+  text: `SELECT id, user_id, data_type, reason, ${micros("pruned_at")} AS time_us, seqs, hashes, key_id, signature
+    FROM hub.pruned
+    WHERE user_id = $1 AND (cardinality($2::text[]) = 0 OR data_type = ANY($2::text[])) AND id > $3::bigint
+    ORDER BY id LIMIT $4::int`,
+};
+
 export const PAGE_TOKEN_KEY: Statement = {
   name: "page_token_key",
   text: "SELECT key FROM hub.page_token_key",

@@ -3,9 +3,10 @@ import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
 import type { Head, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
+import { type GoneRow, goneRecord } from "./gone.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { bind } from "./statement.ts";
-import { AFTER, COUNT, HEADS, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
+import { AFTER, COUNT, GONE, HEADS, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
 
 export interface StoreOptions extends OpenOptions {
   /** Whether each event also gets a row in the outbox. */
@@ -17,6 +18,7 @@ const INSPECT_MS = 60_000;
 const REOPEN_MS = 1_000;
 const AFTER_EVENTS = 1_000;
 const AFTER_BYTES = 1024 * 1024;
+const GONE_RECORDS = 8;
 // A batch is put together in one go, in which nobody else is served.
 const BATCH_EVENTS = { embedded: 128, server: 512 };
 
@@ -110,6 +112,12 @@ export class PostgresUserEventStore implements UserEventStore {
       reads.once<{ newest: string }>("hub_read", { userId }, bind(PRUNED, userId, dataTypes)),
     );
     return BigInt(row?.newest ?? 0);
+  }
+
+  async gone(userId: string, dataTypes: readonly string[], afterId: bigint) {
+    const statement = bind(GONE, userId, dataTypes, String(afterId), GONE_RECORDS);
+    const rows = await this.#use(({ reads }) => reads.once<GoneRow>("hub_read", { userId }, statement));
+    return rows.map((row) => ({ id: BigInt(row.id), record: goneRecord(row) }));
   }
 
   async pageTokenKey(): Promise<Buffer> {

@@ -148,7 +148,7 @@ export const LegalHoldSchema: GenMessage<LegalHold> = /*@__PURE__*/
   messageDesc(file_centralhub_userdata_v1_userdata, 1);
 
 /**
- * What an erasure did to one data type.
+ * What an erasure did to events of one data type.
  *
  * @generated from message centralhub.userdata.v1.ErasureOutcome
  */

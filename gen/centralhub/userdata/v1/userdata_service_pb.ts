@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file centralhub/userdata/v1/userdata_service.proto.
  */
 export const file_centralhub_userdata_v1_userdata_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1jZW50cmFsaHViL3VzZXJkYXRhL3YxL3VzZXJkYXRhX3NlcnZpY2UucHJvdG8SFmNlbnRyYWxodWIudXNlcmRhdGEudjEi0gEKFFNhdmVVc2VyRXZlbnRSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSHQoKZXZlbnRfdHlwZRgCIAEoCUIJukgGcgQQARhAEisKCmV2ZW50X2RhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eh0KCGV2ZW50X2lkGAQgASgJQgu6SAjYAQFyA7ABARIdCgpldmVudF9qc29uGAUgASgJQgm6SAZyBCiAgBAifwoVU2F2ZVVzZXJFdmVudFJlc3BvbnNlEhAKCGV2ZW50X2lkGAEgASgJEhEKCWRhdGFfdHlwZRgCIAEoCRIvCgtyZWNvcmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYBCABKAMiZwoVU2F2ZVVzZXJFdmVudHNSZXF1ZXN0Ek4KBmV2ZW50cxgBIAMoCzIsLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudFJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiVgoWU2F2ZVVzZXJFdmVudHNSZXNwb25zZRI8CgdyZXN1bHRzGAEgAygLMisuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzdWx0Ip0BChNTYXZlVXNlckV2ZW50UmVzdWx0Ej4KBXNhdmVkGAEgASgLMi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzcG9uc2VIABI7CgVlcnJvchgCIAEoCzIqLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudEVycm9ySABCCQoHb3V0Y29tZSJWChJTYXZlVXNlckV2ZW50RXJyb3ISDAoEY29kZRgBIAEoBRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglyZXRyeWFibGUYBCABKAgilQIKEkdldFVzZXJEYXRhUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEhwKCWRhdGFfdHlwZRgCIAEoCUIJukgGcgQQARgwEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiACBIuCgphZnRlcl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtiZWZvcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMaW5jbHVkZV9qc29uGAcgASgIImEKE0dldFVzZXJEYXRhUmVzcG9uc2USMQoGZXZlbnRzGAEgAygLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5Vc2VyRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqkBChRXYXRjaFVzZXJEYXRhUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEiYKCmRhdGFfdHlwZXMYAiADKAlCErpID5IBDBBAGAEiBnIEEAEYMBIkCg5hZnRlcl9zZXF1ZW5jZRgDIAEoA0IHukgEIgIoAEgAiAEBQhEKD19hZnRlcl9zZXF1ZW5jZSJcChVXYXRjaFVzZXJEYXRhUmVzcG9uc2USMQoGZXZlbnRzGAEgAygLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5Vc2VyRXZlbnQSEAoIc2VxdWVuY2UYAiABKAMicQoVRXhwb3J0VXNlckRhdGFSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSJgoKZGF0YV90eXBlcxgCIAMoCUISukgPkgEMEEAYASIGcgQQARgwIp8BChZFeHBvcnRVc2VyRGF0YVJlc3BvbnNlEjEKBmV2ZW50cxgBIAMoCzIhLmNlbnRyYWxodWIudXNlcmRhdGEudjEuVXNlckV2ZW50EgwKBHNlbnQYAiABKAMSDQoFdG90YWwYAyABKAMSNQoGcHJ1bmVkGAQgAygLMiUuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5QcnVuZWRIaXN0b3J5IroBCg1QcnVuZWRIaXN0b3J5EhEKCWRhdGFfdHlwZRgBIAEoCRIzCgZldmVudHMYAiADKAsyIy5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlBydW5lZEV2ZW50Ei4KCnBydW5lX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCRIRCglzaWduYXR1cmUYBSABKAkSDgoGa2V5X2lkGAYgASgJIi0KC1BydW5lZEV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEgwKBGhhc2gYAiABKAkiTAoYVmVyaWZ5VXNlckhpc3RvcnlSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQikAEKGVZlcmlmeVVzZXJIaXN0b3J5UmVzcG9uc2USDgoGaW50YWN0GAEgASgIEg4KBmV2ZW50cxgCIAEoAxIVCg1wcnVuZWRfZXZlbnRzGAMgASgDEhcKD25ld2VzdF9zZXF1ZW5jZRgEIAEoAxITCgtuZXdlc3RfaGFzaBgFIAEoCRIOCgZmYXVsdHMYBiADKAkicQoQRXJhc2VVc2VyUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARiACBIPCgdkcnlfcnVuGAMgASgIIk0KEUVyYXNlVXNlclJlc3BvbnNlEjgKCG91dGNvbWVzGAEgAygLMiYuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5FcmFzdXJlT3V0Y29tZSKdAQoTU2V0TGVnYWxIb2xkUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEiYKCmRhdGFfdHlwZXMYAiADKAlCErpID5IBDBBAGAEiBnIEEAEYMBIaCgZyZWFzb24YAyABKAlCCrpIB3IFEAEYgAgSEAoIcmVsZWFzZWQYBCABKAgiRwoUU2V0TGVnYWxIb2xkUmVzcG9uc2USLwoEaG9sZBgBIAEoCzIhLmNlbnRyYWxodWIudXNlcmRhdGEudjEuTGVnYWxIb2xkMrwICg9Vc2VyRGF0YVNlcnZpY2USgwEKDVNhdmVVc2VyRXZlbnQSLC5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlNhdmVVc2VyRXZlbnRSZXF1ZXN0Gi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzcG9uc2UiFZACAuLgGA51c2VyZGF0YTp3cml0ZRKGAQoOU2F2ZVVzZXJFdmVudHMSLS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlNhdmVVc2VyRXZlbnRzUmVxdWVzdBouLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudHNSZXNwb25zZSIVkAIC4uAYDnVzZXJkYXRhOndyaXRlEnwKC0dldFVzZXJEYXRhEiouY2VudHJhbGh1Yi51c2VyZGF0YS52MS5HZXRVc2VyRGF0YVJlcXVlc3QaKy5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkdldFVzZXJEYXRhUmVzcG9uc2UiFJACAeLgGA11c2VyZGF0YTpyZWFkEoQBCg1XYXRjaFVzZXJEYXRhEiwuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5XYXRjaFVzZXJEYXRhUmVxdWVzdBotLmNlbnRyYWxodWIudXNlcmRhdGEudjEuV2F0Y2hVc2VyRGF0YVJlc3BvbnNlIhSQAgHi4BgNdXNlcmRhdGE6cmVhZDABEocBCg5FeHBvcnRVc2VyRGF0YRItLmNlbnRyYWxodWIudXNlcmRhdGEudjEuRXhwb3J0VXNlckRhdGFSZXF1ZXN0Gi4uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5FeHBvcnRVc2VyRGF0YVJlc3BvbnNlIhSQAgHi4BgNdXNlcmRhdGE6cmVhZDABEo4BChFWZXJpZnlVc2VySGlzdG9yeRIwLmNlbnRyYWxodWIudXNlcmRhdGEudjEuVmVyaWZ5VXNlckhpc3RvcnlSZXF1ZXN0GjEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5WZXJpZnlVc2VySGlzdG9yeVJlc3BvbnNlIhSQAgHi4BgNdXNlcmRhdGE6cmVhZBJ3CglFcmFzZVVzZXISKC5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXNlVXNlclJlcXVlc3QaKS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXNlVXNlclJlc3BvbnNlIhWQAgLi4BgOdXNlcmRhdGE6ZXJhc2USgAEKDFNldExlZ2FsSG9sZBIrLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2V0TGVnYWxIb2xkUmVxdWVzdBosLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2V0TGVnYWxIb2xkUmVzcG9uc2UiFZACAuLgGA51c2VyZGF0YTplcmFzZWIGcHJvdG8z", [file_buf_validate_validate, file_centralhub_options_v1_options, file_centralhub_userdata_v1_userdata, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ci1jZW50cmFsaHViL3VzZXJkYXRhL3YxL3VzZXJkYXRhX3NlcnZpY2UucHJvdG8SFmNlbnRyYWxodWIudXNlcmRhdGEudjEi0gEKFFNhdmVVc2VyRXZlbnRSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSHQoKZXZlbnRfdHlwZRgCIAEoCUIJukgGcgQQARhAEisKCmV2ZW50X2RhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eh0KCGV2ZW50X2lkGAQgASgJQgu6SAjYAQFyA7ABARIdCgpldmVudF9qc29uGAUgASgJQgm6SAZyBCiAgBAifwoVU2F2ZVVzZXJFdmVudFJlc3BvbnNlEhAKCGV2ZW50X2lkGAEgASgJEhEKCWRhdGFfdHlwZRgCIAEoCRIvCgtyZWNvcmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYBCABKAMiZwoVU2F2ZVVzZXJFdmVudHNSZXF1ZXN0Ek4KBmV2ZW50cxgBIAMoCzIsLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudFJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiVgoWU2F2ZVVzZXJFdmVudHNSZXNwb25zZRI8CgdyZXN1bHRzGAEgAygLMisuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzdWx0Ip0BChNTYXZlVXNlckV2ZW50UmVzdWx0Ej4KBXNhdmVkGAEgASgLMi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzcG9uc2VIABI7CgVlcnJvchgCIAEoCzIqLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudEVycm9ySABCCQoHb3V0Y29tZSJWChJTYXZlVXNlckV2ZW50RXJyb3ISDAoEY29kZRgBIAEoBRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglyZXRyeWFibGUYBCABKAgilQIKEkdldFVzZXJEYXRhUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEhwKCWRhdGFfdHlwZRgCIAEoCUIJukgGcgQQARgwEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiACBIuCgphZnRlcl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtiZWZvcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMaW5jbHVkZV9qc29uGAcgASgIImEKE0dldFVzZXJEYXRhUmVzcG9uc2USMQoGZXZlbnRzGAEgAygLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5Vc2VyRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqkBChRXYXRjaFVzZXJEYXRhUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEiYKCmRhdGFfdHlwZXMYAiADKAlCErpID5IBDBBAGAEiBnIEEAEYMBIkCg5hZnRlcl9zZXF1ZW5jZRgDIAEoA0IHukgEIgIoAEgAiAEBQhEKD19hZnRlcl9zZXF1ZW5jZSJcChVXYXRjaFVzZXJEYXRhUmVzcG9uc2USMQoGZXZlbnRzGAEgAygLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5Vc2VyRXZlbnQSEAoIc2VxdWVuY2UYAiABKAMicQoVRXhwb3J0VXNlckRhdGFSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSJgoKZGF0YV90eXBlcxgCIAMoCUISukgPkgEMEEAYASIGcgQQARgwItEBChZFeHBvcnRVc2VyRGF0YVJlc3BvbnNlEjEKBmV2ZW50cxgBIAMoCzIhLmNlbnRyYWxodWIudXNlcmRhdGEudjEuVXNlckV2ZW50EgwKBHNlbnQYAiABKAMSDQoFdG90YWwYAyABKAMSNQoGcHJ1bmVkGAQgAygLMiUuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5QcnVuZWRIaXN0b3J5EjAKBHNlYWwYBSABKAsyIi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkV4cG9ydFNlYWwirAEKCkV4cG9ydFNlYWwSLQoJc2VhbF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZldmVudHMYAiABKAMSFwoPbmV3ZXN0X3NlcXVlbmNlGAMgASgDEhMKC25ld2VzdF9oYXNoGAQgASgJEg4KBmRpZ2VzdBgFIAEoCRIRCglzaWduYXR1cmUYBiABKAkSDgoGa2V5X2lkGAcgASgJIroBCg1QcnVuZWRIaXN0b3J5EhEKCWRhdGFfdHlwZRgBIAEoCRIzCgZldmVudHMYAiADKAsyIy5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlBydW5lZEV2ZW50Ei4KCnBydW5lX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCRIRCglzaWduYXR1cmUYBSABKAkSDgoGa2V5X2lkGAYgASgJIi0KC1BydW5lZEV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEgwKBGhhc2gYAiABKAkiTAoYVmVyaWZ5VXNlckhpc3RvcnlSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQikAEKGVZlcmlmeVVzZXJIaXN0b3J5UmVzcG9uc2USDgoGaW50YWN0GAEgASgIEg4KBmV2ZW50cxgCIAEoAxIVCg1wcnVuZWRfZXZlbnRzGAMgASgDEhcKD25ld2VzdF9zZXF1ZW5jZRgEIAEoAxITCgtuZXdlc3RfaGFzaBgFIAEoCRIOCgZmYXVsdHMYBiADKAkiFwoVR2V0SGlzdG9yeUtleXNSZXF1ZXN0IiYKFkdldEhpc3RvcnlLZXlzUmVzcG9uc2USDAoEandrcxgBIAEoCSJxChBFcmFzZVVzZXJSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGIAIEg8KB2RyeV9ydW4YAyABKAgiTQoRRXJhc2VVc2VyUmVzcG9uc2USOAoIb3V0Y29tZXMYASADKAsyJi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXN1cmVPdXRjb21lIp0BChNTZXRMZWdhbEhvbGRSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSJgoKZGF0YV90eXBlcxgCIAMoCUISukgPkgEMEEAYASIGcgQQARgwEhoKBnJlYXNvbhgDIAEoCUIKukgHcgUQARiACBIQCghyZWxlYXNlZBgEIAEoCCJHChRTZXRMZWdhbEhvbGRSZXNwb25zZRIvCgRob2xkGAEgASgLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5MZWdhbEhvbGQyxAkKD1VzZXJEYXRhU2VydmljZRKDAQoNU2F2ZVVzZXJFdmVudBIsLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudFJlcXVlc3QaLS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlNhdmVVc2VyRXZlbnRSZXNwb25zZSIVkAIC4uAYDnVzZXJkYXRhOndyaXRlEoYBCg5TYXZlVXNlckV2ZW50cxItLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudHNSZXF1ZXN0Gi4uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50c1Jlc3BvbnNlIhWQAgLi4BgOdXNlcmRhdGE6d3JpdGUSfAoLR2V0VXNlckRhdGESKi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkdldFVzZXJEYXRhUmVxdWVzdBorLmNlbnRyYWxodWIudXNlcmRhdGEudjEuR2V0VXNlckRhdGFSZXNwb25zZSIUkAIB4uAYDXVzZXJkYXRhOnJlYWQShAEKDVdhdGNoVXNlckRhdGESLC5jZW50cmFsaHViLnVzZXJkYXRhLnYxLldhdGNoVXNlckRhdGFSZXF1ZXN0Gi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5XYXRjaFVzZXJEYXRhUmVzcG9uc2UiFJACAeLgGA11c2VyZGF0YTpyZWFkMAEShwEKDkV4cG9ydFVzZXJEYXRhEi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5FeHBvcnRVc2VyRGF0YVJlcXVlc3QaLi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkV4cG9ydFVzZXJEYXRhUmVzcG9uc2UiFJACAeLgGA11c2VyZGF0YTpyZWFkMAESjgEKEVZlcmlmeVVzZXJIaXN0b3J5EjAuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5WZXJpZnlVc2VySGlzdG9yeVJlcXVlc3QaMS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlZlcmlmeVVzZXJIaXN0b3J5UmVzcG9uc2UiFJACAeLgGA11c2VyZGF0YTpyZWFkEoUBCg5HZXRIaXN0b3J5S2V5cxItLmNlbnRyYWxodWIudXNlcmRhdGEudjEuR2V0SGlzdG9yeUtleXNSZXF1ZXN0Gi4uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5HZXRIaXN0b3J5S2V5c1Jlc3BvbnNlIhSQAgHi4BgNdXNlcmRhdGE6cmVhZBJ3CglFcmFzZVVzZXISKC5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXNlVXNlclJlcXVlc3QaKS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXNlVXNlclJlc3BvbnNlIhWQAgLi4BgOdXNlcmRhdGE6ZXJhc2USgAEKDFNldExlZ2FsSG9sZBIrLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2V0TGVnYWxIb2xkUmVxdWVzdBosLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2V0TGVnYWxIb2xkUmVzcG9uc2UiFZACAuLgGA51c2VyZGF0YTplcmFzZWIGcHJvdG8z", [file_buf_validate_validate, file_centralhub_options_v1_options, file_centralhub_userdata_v1_userdata, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * One event to save.
@@ -442,11 +442,19 @@ export type ExportUserDataResponse = Message<"centralhub.userdata.v1.ExportUserD
   total: bigint;
 
   /**
-   * In the last message: records of what retention has removed, so that the rest can be verified.
+   * After the last event: records of what is not among the events, so that the rest can be verified. They may come in
+   * several messages.
    *
    * @generated from field: repeated centralhub.userdata.v1.PrunedHistory pruned = 4;
    */
   pruned: PrunedHistory[];
+
+  /**
+   * In the last message of an export of all data types: what the export holds, signed.
+   *
+   * @generated from field: centralhub.userdata.v1.ExportSeal seal = 5;
+   */
+  seal?: ExportSeal | undefined;
 };
 
 /**
@@ -457,13 +465,77 @@ export const ExportUserDataResponseSchema: GenMessage<ExportUserDataResponse> = 
   messageDesc(file_centralhub_userdata_v1_userdata_service, 11);
 
 /**
- * A part of a user's history that retention or an erasure has removed, signed by the hub.
+ * What an export holds, signed by the hub, so that nothing can be taken from its end or put in another's place.
+ *
+ * @generated from message centralhub.userdata.v1.ExportSeal
+ */
+export type ExportSeal = Message<"centralhub.userdata.v1.ExportSeal"> & {
+  /**
+   * When the export was made.
+   *
+   * @generated from field: google.protobuf.Timestamp seal_time = 1;
+   */
+  sealTime?: Timestamp | undefined;
+
+  /**
+   * Number of events that it holds.
+   *
+   * @generated from field: int64 events = 2;
+   */
+  events: bigint;
+
+  /**
+   * The newest sequence when it began; 0: the user has no event.
+   *
+   * @generated from field: int64 newest_sequence = 3;
+   */
+  newestSequence: bigint;
+
+  /**
+   * The hash of the event of that sequence, in hexadecimal; 64 zeros when there is none.
+   *
+   * @generated from field: string newest_hash = 4;
+   */
+  newestHash: string;
+
+  /**
+   * SHA-256 over the hashes and data types of all its events, in hexadecimal.
+   *
+   * @generated from field: string digest = 5;
+   */
+  digest: string;
+
+  /**
+   * The Ed25519 signature of the hub, in base64url; docs/user-data.md tells over which bytes.
+   *
+   * @generated from field: string signature = 6;
+   */
+  signature: string;
+
+  /**
+   * The id of the key that it was signed with.
+   *
+   * @generated from field: string key_id = 7;
+   */
+  keyId: string;
+};
+
+/**
+ * Describes the message centralhub.userdata.v1.ExportSeal.
+ * Use `create(ExportSealSchema)` to create a new message.
+ */
+export const ExportSealSchema: GenMessage<ExportSeal> = /*@__PURE__*/
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 12);
+
+/**
+ * A part of a user's history that retention or an erasure has removed, or that an erasure has restricted, signed by the
+ * hub.
  *
  * @generated from message centralhub.userdata.v1.PrunedHistory
  */
 export type PrunedHistory = Message<"centralhub.userdata.v1.PrunedHistory"> & {
   /**
-   * The data type of the events that are gone.
+   * The data type of the events that are gone; of restricted ones "*", which are of several.
    *
    * @generated from field: string data_type = 1;
    */
@@ -477,14 +549,14 @@ export type PrunedHistory = Message<"centralhub.userdata.v1.PrunedHistory"> & {
   events: PrunedEvent[];
 
   /**
-   * When they were removed.
+   * When they were removed; of restricted ones, when the export was made.
    *
    * @generated from field: google.protobuf.Timestamp prune_time = 3;
    */
   pruneTime?: Timestamp | undefined;
 
   /**
-   * Why: "retention" or "erasure".
+   * Why: "retention" or "erasure"; or "restricted": they are stored, and not shown to the caller.
    *
    * @generated from field: string reason = 4;
    */
@@ -510,7 +582,7 @@ export type PrunedHistory = Message<"centralhub.userdata.v1.PrunedHistory"> & {
  * Use `create(PrunedHistorySchema)` to create a new message.
  */
 export const PrunedHistorySchema: GenMessage<PrunedHistory> = /*@__PURE__*/
-  messageDesc(file_centralhub_userdata_v1_userdata_service, 12);
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 13);
 
 /**
  * What is left of one event that is gone.
@@ -538,7 +610,7 @@ export type PrunedEvent = Message<"centralhub.userdata.v1.PrunedEvent"> & {
  * Use `create(PrunedEventSchema)` to create a new message.
  */
 export const PrunedEventSchema: GenMessage<PrunedEvent> = /*@__PURE__*/
-  messageDesc(file_centralhub_userdata_v1_userdata_service, 13);
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 14);
 
 /**
  * Asks for a check.
@@ -559,7 +631,7 @@ export type VerifyUserHistoryRequest = Message<"centralhub.userdata.v1.VerifyUse
  * Use `create(VerifyUserHistoryRequestSchema)` to create a new message.
  */
 export const VerifyUserHistoryRequestSchema: GenMessage<VerifyUserHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_centralhub_userdata_v1_userdata_service, 14);
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 15);
 
 /**
  * What the check found.
@@ -615,7 +687,44 @@ export type VerifyUserHistoryResponse = Message<"centralhub.userdata.v1.VerifyUs
  * Use `create(VerifyUserHistoryResponseSchema)` to create a new message.
  */
 export const VerifyUserHistoryResponseSchema: GenMessage<VerifyUserHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_centralhub_userdata_v1_userdata_service, 15);
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 16);
+
+/**
+ * Asks for the keys.
+ *
+ * @generated from message centralhub.userdata.v1.GetHistoryKeysRequest
+ */
+export type GetHistoryKeysRequest = Message<"centralhub.userdata.v1.GetHistoryKeysRequest"> & {
+};
+
+/**
+ * Describes the message centralhub.userdata.v1.GetHistoryKeysRequest.
+ * Use `create(GetHistoryKeysRequestSchema)` to create a new message.
+ */
+export const GetHistoryKeysRequestSchema: GenMessage<GetHistoryKeysRequest> = /*@__PURE__*/
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 17);
+
+/**
+ * The keys.
+ *
+ * @generated from message centralhub.userdata.v1.GetHistoryKeysResponse
+ */
+export type GetHistoryKeysResponse = Message<"centralhub.userdata.v1.GetHistoryKeysResponse"> & {
+  /**
+   * A JSON Web Key Set (RFC 7517) of Ed25519 keys, as text; each "kid" is the key's thumbprint by RFC 7638. The first is
+   * the one that this hub signs with.
+   *
+   * @generated from field: string jwks = 1;
+   */
+  jwks: string;
+};
+
+/**
+ * Describes the message centralhub.userdata.v1.GetHistoryKeysResponse.
+ * Use `create(GetHistoryKeysResponseSchema)` to create a new message.
+ */
+export const GetHistoryKeysResponseSchema: GenMessage<GetHistoryKeysResponse> = /*@__PURE__*/
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 18);
 
 /**
  * Asks for an erasure.
@@ -650,7 +759,7 @@ export type EraseUserRequest = Message<"centralhub.userdata.v1.EraseUserRequest"
  * Use `create(EraseUserRequestSchema)` to create a new message.
  */
 export const EraseUserRequestSchema: GenMessage<EraseUserRequest> = /*@__PURE__*/
-  messageDesc(file_centralhub_userdata_v1_userdata_service, 16);
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 19);
 
 /**
  * What an erasure did.
@@ -659,7 +768,7 @@ export const EraseUserRequestSchema: GenMessage<EraseUserRequest> = /*@__PURE__*
  */
 export type EraseUserResponse = Message<"centralhub.userdata.v1.EraseUserResponse"> & {
   /**
-   * One for each data type of which the user has events.
+   * By data type, at most one for each action; empty: the user has, and had, no events.
    *
    * @generated from field: repeated centralhub.userdata.v1.ErasureOutcome outcomes = 1;
    */
@@ -671,7 +780,7 @@ export type EraseUserResponse = Message<"centralhub.userdata.v1.EraseUserRespons
  * Use `create(EraseUserResponseSchema)` to create a new message.
  */
 export const EraseUserResponseSchema: GenMessage<EraseUserResponse> = /*@__PURE__*/
-  messageDesc(file_centralhub_userdata_v1_userdata_service, 17);
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 20);
 
 /**
  * Asks for a hold.
@@ -713,7 +822,7 @@ export type SetLegalHoldRequest = Message<"centralhub.userdata.v1.SetLegalHoldRe
  * Use `create(SetLegalHoldRequestSchema)` to create a new message.
  */
 export const SetLegalHoldRequestSchema: GenMessage<SetLegalHoldRequest> = /*@__PURE__*/
-  messageDesc(file_centralhub_userdata_v1_userdata_service, 18);
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 21);
 
 /**
  * The hold as it is now.
@@ -734,7 +843,7 @@ export type SetLegalHoldResponse = Message<"centralhub.userdata.v1.SetLegalHoldR
  * Use `create(SetLegalHoldResponseSchema)` to create a new message.
  */
 export const SetLegalHoldResponseSchema: GenMessage<SetLegalHoldResponse> = /*@__PURE__*/
-  messageDesc(file_centralhub_userdata_v1_userdata_service, 19);
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 22);
 
 /**
  * Saves and returns the events of users, each user's apart from all others'.
@@ -800,7 +909,8 @@ export const UserDataService: GenService<{
     output: typeof WatchUserDataResponseSchema;
   },
   /**
-   * Streams all of a user's events in the order of `sequence`, with progress.
+   * Streams all of a user's events in the order of `sequence`, with progress, then signed records of those that are gone
+   * or restricted, and last a signed seal over all of it. docs/user-data.md tells how it is verified without the hub.
    * Errors: as GetUserData.
    *
    * @generated from rpc centralhub.userdata.v1.UserDataService.ExportUserData
@@ -811,7 +921,9 @@ export const UserDataService: GenService<{
     output: typeof ExportUserDataResponseSchema;
   },
   /**
-   * Checks the hash chain of a user's events from the first to the newest.
+   * Checks the hash chain of a user's events from the first to the newest, over all data types: what is there, and the
+   * signed records of what is gone. It reads all of the user's events.
+   * Errors: UNAVAILABLE when the database is out of reach. A history that does not fit is an answer, not an error.
    *
    * @generated from rpc centralhub.userdata.v1.UserDataService.VerifyUserHistory
    */
@@ -821,8 +933,22 @@ export const UserDataService: GenService<{
     output: typeof VerifyUserHistoryResponseSchema;
   },
   /**
+   * Returns the public keys that this hub verifies records of removed events and seals of exports with, its own among
+   * them.
+   *
+   * @generated from rpc centralhub.userdata.v1.UserDataService.GetHistoryKeys
+   */
+  getHistoryKeys: {
+    methodKind: "unary";
+    input: typeof GetHistoryKeysRequestSchema;
+    output: typeof GetHistoryKeysResponseSchema;
+  },
+  /**
    * Erases what no retention floor and no legal hold keeps of a user, restricts the rest, and says which is which and
-   * until when. Calling it again is safe.
+   * until when. Restricted events go when what holds them ends. No event of the user can be saved afterwards:
+   * SaveUserEvent fails with FAILED_PRECONDITION. Calling it again is safe, and says what has been done in all.
+   *
+   * Records that have been sent to Kafka topics stay there until their topics' own retention ends.
    *
    * @generated from rpc centralhub.userdata.v1.UserDataService.EraseUser
    */
@@ -832,7 +958,8 @@ export const UserDataService: GenService<{
     output: typeof EraseUserResponseSchema;
   },
   /**
-   * Sets a legal hold on a user's data, or takes it away. Calling it again is safe.
+   * Sets a legal hold on a user's data, in place of the one that there is, or takes it away. Calling it again is safe.
+   * Errors: INVALID_ARGUMENT for an unknown data type, naming the known ones.
    *
    * @generated from rpc centralhub.userdata.v1.UserDataService.SetLegalHold
    */

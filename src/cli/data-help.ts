@@ -1,0 +1,24 @@
+/** What `central-hub data --help` prints. */
+export const DATA_HELP = `Exports a user's data, and verifies exports.
+
+usage: central-hub data export USER --out FILE [flags]
+       central-hub data verify FILE --keys FILE
+       central-hub data key [flags]
+
+  export USER        write all of the user's events, in their order, with signed records of what retention or an
+                     erasure has removed, and a signed seal; progress goes to the standard error
+  verify FILE        check such a file without a hub: that no event was changed, taken out, moved or added
+  key                show the hub's public keys, as a JSON Web Key Set
+
+  --out FILE         where the export goes; it must not be there yet
+  --keys FILE        public keys to trust: what "data key" has shown, or keys in PEM. Get them from the hub, not from
+                     whoever brings the export
+  --url URL          address of the hub; else CENTRAL_HUB_URL (http://127.0.0.1:7000)
+  --token TOKEN      token to show the hub; else CENTRAL_HUB_TOKEN, which other users of the machine cannot see
+  --timeout SECONDS  how long to wait for the answer, or for the next part of an export (15)
+
+exit codes:
+  0  done; verify: intact
+  1  failed: the hub refused or is out of reach, a file could not be read or written; verify: not intact
+  2  wrong usage
+`;

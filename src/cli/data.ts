@@ -1,0 +1,34 @@
+import { UserDataService } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { readArguments, type Surroundings, UsageError } from "./command.ts";
+import { ask, readTarget, TARGET_FLAGS } from "./connection.ts";
+import { exportUser } from "./data-export.ts";
+import { DATA_HELP } from "./data-help.ts";
+
+const FLAGS = {
+  ...TARGET_FLAGS,
+  out: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** `data`: what concerns all of one user's data. */
+export async function data(args: readonly string[], surroundings: Surroundings): Promise<void> {
+  const { values, positionals } = readArguments(args, FLAGS);
+  const { env, out } = surroundings;
+  if (values.help) return out(DATA_HELP);
+  const [what, ...words] = positionals;
+  switch (what) {
+    case "export": {
+      const [userId, ...more] = words;
+      if (!userId || more.length > 0) throw new UsageError("data export: name one user");
+      if (values.out === undefined) throw new UsageError("data export: --out names the file to write");
+      return await exportUser(readTarget(values, env), userId, values.out, surroundings);
+    }
+    case "key": {
+      if (words.length > 0) throw new UsageError(`data key: "${words[0]}" is one word too many`);
+      const { jwks } = await ask(readTarget(values, env), UserDataService, (hub) => hub.getHistoryKeys({}));
+      return out(`${JSON.stringify(JSON.parse(jwks), undefined, 2)}\n`);
+    }
+    default:
+      throw new UsageError("data: name one of: export, verify, key");
+  }
+}
