@@ -94,6 +94,10 @@ async function addresses(brokers: number, all: Stoppable[]): Promise<Record<stri
     NATS_MONITOR_URL: nats.value.monitorUrl,
     ZOOKEEPER_CONNECT: zookeeper.value.connect,
     DATABASE_URL: postgres.value.url,
+    // Of a server that nobody else has, the hub may be the superuser, and makes its tables itself.
+    ...(process.env.DATABASE_URL
+      ? {}
+      : { DATABASE_ADMIN_URL: postgres.value.url, DATABASE_ALLOW_BYPASS: "true" }),
   };
 }
 
