@@ -214,6 +214,6 @@ function refuseDestructive(steps: readonly Step[]): void {
     .filter(({ state, change }) => state === "open" && change.risk === ChangeRisk.DESTRUCTIVE)
     .map(({ change }) => change.id);
   if (destructive.length === 0) return;
-  const text = `data would go by ${listed(destructive)}; set accept_destructive to have it so`;
+  const text = `data would go by ${listed(destructive)}; set accept_destructive (--accept-destructive on the command line) to have it so`;
   throw new HubError("PLAN_DESTRUCTIVE", text, { metadata: { changes: listed(destructive, 50) } });
 }
