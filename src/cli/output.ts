@@ -4,7 +4,7 @@ import { UsageError } from "./command.ts";
 import { type Table, tableText } from "./table.ts";
 
 /** In which form a result is printed: for people, or for programs. */
-export const OUTPUTS = ["table", "json", "yaml"] as const;
+const OUTPUTS = ["table", "json", "yaml"] as const;
 export type Output = (typeof OUTPUTS)[number];
 
 /** The form that --output names. Throws a UsageError. */

@@ -8,7 +8,7 @@ import { ProbeLoop, type ProbeState } from "./probe-loop.ts";
 import type { Target } from "./targets.ts";
 
 /** The hub's own log among the components. */
-export const REVISION_LOG = "revision-log";
+const REVISION_LOG = "revision-log";
 
 interface Entry {
   readonly target: Target;

@@ -13,7 +13,7 @@ export interface GroupWindow {
 }
 
 /** Long enough for consumers that commit now and then, short enough to be told of before users ask. */
-export const GROUP_WINDOW: GroupWindow = { windowMs: 120_000, leastLooks: 6 };
+const GROUP_WINDOW: GroupWindow = { windowMs: 120_000, leastLooks: 6 };
 
 /** Looks in a row at which a group is without members before it is told: a restart is over by then. */
 const LOOKS_BEFORE_STOPPED = 2;

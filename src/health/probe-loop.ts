@@ -189,7 +189,7 @@ export class ProbeLoop {
 }
 
 /** What is known of a component before the first look. */
-export function notLookedAt(since: number): ProbeState {
+function notLookedAt(since: number): ProbeState {
   return {
     verdict: "unknown",
     reason: "not looked at yet",

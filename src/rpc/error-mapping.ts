@@ -8,7 +8,7 @@ import { HubError, type Reason } from "../errors.ts";
 import { refusalMessage } from "./release-messages.ts";
 
 /** The one table from what is wrong to the code on the wire. */
-export const CODE_OF: Readonly<Record<Reason, Code>> = {
+const CODE_OF: Readonly<Record<Reason, Code>> = {
   INVALID_REQUEST: Code.InvalidArgument,
   INVALID_SUBJECT: Code.InvalidArgument,
   REQUEST_TOO_LARGE: Code.ResourceExhausted,
@@ -50,7 +50,7 @@ export const CODE_OF: Readonly<Record<Reason, Code>> = {
 };
 
 /** The domain of every ErrorInfo that the hub sends. */
-export const ERROR_DOMAIN = "centralhub";
+const ERROR_DOMAIN = "centralhub";
 
 /**
  * Makes the error that leaves the hub. What the hub knows keeps its message; anything else leaves as INTERNAL

@@ -7,7 +7,7 @@ import { type KafkaAccess, kafkaOptions } from "./connect.ts";
 const CLIENT_NAME = "central-hub-probe";
 
 /** The broker let the connection in, spoke, and then closed it: as it does with who should have named himself. */
-export class ClosedAfterGreeting extends Error {
+class ClosedAfterGreeting extends Error {
   override readonly name = "ClosedAfterGreeting";
 }
 

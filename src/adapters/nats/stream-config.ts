@@ -18,7 +18,7 @@ const NO_PEERS = 10005;
 const RETRY_MS = 250;
 
 /** A stream that cannot hold the history; the message says why, and what to do. */
-export class UnfitStream extends Error {
+class UnfitStream extends Error {
   override readonly name = "UnfitStream";
 }
 

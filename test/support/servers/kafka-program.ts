@@ -103,7 +103,7 @@ export async function kafkaTool(
 }
 
 /** The settings of a client that names itself with PLAIN. */
-export function clientProperties(user: string, password: string): string {
+function clientProperties(user: string, password: string): string {
   const login = `org.apache.kafka.common.security.plain.PlainLoginModule required username="${user}" password="${password}";`;
   return `security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config=${login}\n`;
 }

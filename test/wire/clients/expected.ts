@@ -42,7 +42,7 @@ interface Documents {
 const DOCUMENTS: Documents = { kafka: document("kafka"), nats: document("nats") };
 
 /** The names of the domains that have topics. */
-export const KNOWN_DOMAINS: readonly string[] = Object.keys(DOCUMENTS.kafka.topics);
+const KNOWN_DOMAINS: readonly string[] = Object.keys(DOCUMENTS.kafka.topics);
 
 const EXPECTED: Answers = {
   topics: DOCUMENTS.kafka.topics[TOPIC_DOMAIN] ?? {},
