@@ -1,6 +1,6 @@
 /** Who did what: one record for each change that was made, or tried and refused. */
 export interface AuditRecord {
-  /** "publish", "rollback" or "apply". */
+  /** "publish", "rollback", "apply", "set-legal-hold" or "release-legal-hold". */
   readonly action: string;
   /** A token's subject; "anonymous" without authentication. */
   readonly caller: string;
@@ -11,6 +11,8 @@ export interface AuditRecord {
   readonly revision: string;
   /** Each change of a broker by its id, with its outcome once there is one. */
   readonly changes?: readonly string[];
+  /** Whose data it is about, and why. */
+  readonly user?: { readonly id: string; readonly dataTypes: readonly string[]; readonly reason: string };
 }
 
 /** Keeps audit records. */

@@ -8,7 +8,7 @@ import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-i
 import { Ingest, type IngestBounds, type Patience } from "./ingest.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { StoredEvent } from "./user-event.ts";
-import type { UserEventStore } from "./user-event-store.ts";
+import type { LegalHold, UserEventStore } from "./user-event-store.ts";
 import { UserTails } from "./user-tails.ts";
 
 /** An event as it came. */
@@ -188,6 +188,18 @@ export class UserData {
     } finally {
       unfollow();
     }
+  }
+
+  /** Sets a user's legal hold. Throws UNKNOWN_DATA_TYPE. */
+  async setHold(hold: Omit<LegalHold, "createTimeUs">): Promise<LegalHold> {
+    for (const dataType of hold.dataTypes) this.router.ofDataType(dataType, "data_types");
+    // In one order, so that the same hold is the same.
+    return await this.storeOf(hold.userId).setHold({ ...hold, dataTypes: hold.dataTypes.toSorted() });
+  }
+
+  /** Takes a user's legal hold away. */
+  async releaseHold(userId: string): Promise<void> {
+    await this.storeOf(userId).releaseHold(userId);
   }
 
   /** Ends what runs by itself; what waits to be stored is answered first. */

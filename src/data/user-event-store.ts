@@ -23,6 +23,18 @@ export interface Head {
   readonly hash: Buffer;
 }
 
+/** What keeps a user's data, whatever its retention or an erasure say. */
+export interface LegalHold {
+  readonly userId: string;
+  /** Empty: all. */
+  readonly dataTypes: readonly string[];
+  readonly reason: string;
+  /** A token's subject. */
+  readonly author: string;
+  /** In microseconds since 1970, by the database's clock. */
+  readonly createTimeUs: bigint;
+}
+
 /** How the database is. */
 export interface StoreStatus {
   /** "closed": nobody has asked for user data yet. "unfit": it can be reached, and must not be served. */
@@ -67,6 +79,10 @@ export interface UserEventStore {
     dataTypes: readonly string[],
     afterId: bigint,
   ): Promise<readonly { readonly id: bigint; readonly record: Signed<GoneHistory> }[]>;
+  /** Sets a user's hold in place of the one that there is; the same again changes nothing. */
+  setHold(hold: Omit<LegalHold, "createTimeUs">): Promise<LegalHold>;
+  /** Takes a user's hold away, where there is one. */
+  releaseHold(userId: string): Promise<void>;
   /** 32 bytes, the same for all hubs. */
   pageTokenKey(): Promise<Buffer>;
   close(): Promise<void>;

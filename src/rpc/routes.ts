@@ -83,7 +83,7 @@ export function hubRoutes(answers: Answers): (register: Register) => void {
     register(ReleaseService, releaseService(desk, board, audit));
     register(HealthService, healthService(health));
     register(TopologyService, topologyService(topology, applies));
-    register(UserDataService, userDataService(userData, userHistory, unaryDeadlineMs));
+    register(UserDataService, userDataService(userData, userHistory, audit, unaryDeadlineMs));
     register(Health, grpcHealthService(status));
     if (!reflection) return;
     const implementation = reflectionService([...SERVICES, ...STANDARD]);

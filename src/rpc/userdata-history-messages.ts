@@ -1,5 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import {
+  type LegalHold as LegalHoldMessage,
+  LegalHoldSchema,
+} from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
+import {
   type ExportSeal,
   ExportSealSchema,
   type PrunedHistory,
@@ -8,6 +12,7 @@ import {
   VerifyUserHistoryResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import type { GoneHistory, Seal, Signed } from "../data/history-records.ts";
+import type { LegalHold } from "../data/user-event-store.ts";
 import type { VerifiedHistory } from "../data/user-history.ts";
 import { timestamp } from "./userdata-messages.ts";
 
@@ -35,6 +40,15 @@ export function sealMessage(seal: Signed<Seal>): ExportSeal {
     digest: digest.toString("hex"),
     keyId,
     signature: signature.toString("base64url"),
+  });
+}
+
+/** A legal hold. */
+export function holdMessage({ createTimeUs, dataTypes, ...hold }: LegalHold): LegalHoldMessage {
+  return create(LegalHoldSchema, {
+    ...hold,
+    dataTypes: [...dataTypes],
+    createTime: timestamp(createTimeUs),
   });
 }
 

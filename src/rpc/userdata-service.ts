@@ -8,14 +8,16 @@ import type {
   UserDataService,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { SaveUserEventResultSchema } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import type { AuditLog } from "../config/audit.ts";
 import type { Patience } from "../data/ingest.ts";
 import type { Saved, UserData } from "../data/user-data.ts";
 import type { StoredEvent } from "../data/user-event.ts";
 import type { UserHistory } from "../data/user-history.ts";
+import { HubError } from "../errors.ts";
 import { admitToUser } from "../http/identity.ts";
 import { callerKey, requestIdKey } from "./call-context.ts";
 import { untilShutdown } from "./stream-end.ts";
-import { goneMessage, sealMessage, verifiedMessage } from "./userdata-history-messages.ts";
+import { goneMessage, holdMessage, sealMessage, verifiedMessage } from "./userdata-history-messages.ts";
 import { momentMs, savedMessage, saveErrorMessage, userEventMessage } from "./userdata-messages.ts";
 
 /** Events of a batch that are taken in before other calls get a turn. */
@@ -25,6 +27,7 @@ const EVENTS_PER_TURN = 32;
 export function userDataService(
   data: UserData,
   history: UserHistory,
+  audit: AuditLog,
   unaryDeadlineMs: number,
 ): Partial<ServiceImpl<typeof UserDataService>> {
   const admitted = (context: HandlerContext, userId: string): void =>
@@ -98,6 +101,28 @@ export function userDataService(
     verifyUserHistory: async ({ userId }, context) => {
       admitted(context, userId);
       return verifiedMessage(await history.verify(userId, context.signal));
+    },
+
+    setLegalHold: async ({ userId, dataTypes, reason, released }, context) => {
+      admitted(context, userId);
+      const author = context.values.get(callerKey).subject;
+      const record = {
+        action: released ? "release-legal-hold" : "set-legal-hold",
+        caller: author,
+        requestId: context.values.get(requestIdKey),
+        revision: "",
+        user: { id: userId, dataTypes, reason },
+      };
+      try {
+        const hold = released
+          ? await data.releaseHold(userId)
+          : await data.setHold({ userId, dataTypes, reason, author });
+        await audit.write({ ...record, outcome: "done" });
+        return hold ? { hold: holdMessage(hold) } : {};
+      } catch (error) {
+        await audit.write({ ...record, outcome: error instanceof HubError ? error.reason : "INTERNAL" });
+        throw error;
+      }
     },
 
     getHistoryKeys: () => ({ jwks: history.jwks }),

@@ -129,6 +129,24 @@ export const GONE: Statement = {
     ORDER BY id LIMIT $4::int`,
 };
 
+const SAME_HOLD = "(h.data_types, h.reason) IS NOT DISTINCT FROM (excluded.data_types, excluded.reason)";
+
+/** Sets a hold; one that says the same keeps its author and time. $1: user; $2: data types; $3: reason; $4: author. */
+export const SET_HOLD: Statement = {
+  name: "set_hold",
+  text: `INSERT INTO hub.legal_hold AS h (user_id, data_types, reason, author) VALUES ($1, $2::text[], $3, $4)
+    ON CONFLICT (user_id) DO UPDATE SET data_types = excluded.data_types, reason = excluded.reason,
+      author = CASE WHEN ${SAME_HOLD} THEN h.author ELSE excluded.author END,
+      created_at = CASE WHEN ${SAME_HOLD} THEN h.created_at ELSE clock_timestamp() END
+    RETURNING user_id, data_types, reason, author, ${micros("created_at")} AS create_us`,
+};
+
+/** Takes a hold away. $1: user. */
+export const RELEASE_HOLD: Statement = {
+  name: "release_hold",
+  text: "DELETE FROM hub.legal_hold WHERE user_id = $1",
+};
+
 export const PAGE_TOKEN_KEY: Statement = {
   name: "page_token_key",
   text: "SELECT key FROM hub.page_token_key",

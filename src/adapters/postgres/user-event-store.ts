@@ -1,12 +1,22 @@
 import type { EventTable } from "../../data/event-tables.ts";
 import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
-import type { Head, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
+import type { Head, LegalHold, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
 import { type GoneRow, goneRecord } from "./gone.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { bind } from "./statement.ts";
-import { AFTER, COUNT, GONE, HEADS, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
+import {
+  AFTER,
+  COUNT,
+  GONE,
+  HEADS,
+  PAGE,
+  PAGE_TOKEN_KEY,
+  PRUNED,
+  RELEASE_HOLD,
+  SET_HOLD,
+} from "./statements.ts";
 
 export interface StoreOptions extends OpenOptions {
   /** Whether each event also gets a row in the outbox. */
@@ -31,6 +41,13 @@ interface EventRow {
   readonly seq: string;
   readonly prev_hash: Buffer;
   readonly hash: Buffer;
+}
+
+interface HoldRow {
+  readonly data_types: readonly string[];
+  readonly reason: string;
+  readonly author: string;
+  readonly create_us: string;
 }
 
 /** User data in PostgreSQL, on a server or within this process. It is opened when it is first asked. */
@@ -118,6 +135,23 @@ export class PostgresUserEventStore implements UserEventStore {
     const statement = bind(GONE, userId, dataTypes, String(afterId), GONE_RECORDS);
     const rows = await this.#use(({ reads }) => reads.once<GoneRow>("hub_read", { userId }, statement));
     return rows.map((row) => ({ id: BigInt(row.id), record: goneRecord(row) }));
+  }
+
+  async setHold({ userId, dataTypes, reason, author }: Omit<LegalHold, "createTimeUs">): Promise<LegalHold> {
+    const statement = bind(SET_HOLD, userId, dataTypes, reason, author);
+    const rows = await this.#use(({ reads }) => reads.once<HoldRow>("hub_retention", { userId }, statement));
+    const [row] = rows as [HoldRow];
+    return {
+      userId,
+      dataTypes: row.data_types,
+      reason: row.reason,
+      author: row.author,
+      createTimeUs: BigInt(row.create_us),
+    };
+  }
+
+  async releaseHold(userId: string): Promise<void> {
+    await this.#use(({ reads }) => reads.once("hub_retention", { userId }, bind(RELEASE_HOLD, userId)));
   }
 
   async pageTokenKey(): Promise<Buffer> {
