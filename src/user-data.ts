@@ -34,7 +34,9 @@ export async function openUserData({
   logger,
   lifecycle,
 }: Parts): Promise<UserDataParts> {
-  const signer = await openHistoryKey(settings.dataDir, settings.databaseSigningKey);
+  // One that is named is looked at now; one of the hub's own is made when something is to be signed.
+  const openSigner = () => openHistoryKey(settings.dataDir, settings.databaseSigningKey);
+  if (settings.databaseSigningKey) await openSigner();
   const trusted = await readTrustedKeys(settings.databaseTrustedKeys);
   const { PostgresUserEventStore } = await import("./adapters/postgres/user-event-store.ts");
   const { places, storeOf } = placesOf(settings);
@@ -62,7 +64,7 @@ export async function openUserData({
   metrics.gauge("hub_userdata_databases_out", "Databases of user data that are not served.", () =>
     out(stores),
   );
-  return { userData: data, userHistory: new UserHistory(data, signer, trusted) };
+  return { userData: data, userHistory: new UserHistory(data, openSigner, trusted) };
 }
 
 function placesOf(settings: Settings): { places: readonly Place[]; storeOf: (bucket: number) => number } {

@@ -28,27 +28,33 @@ const TRIES = 5;
 /** Proves what users' histories are: checks their chains, and exports them so that others can. */
 export class UserHistory {
   readonly #data: Pick<UserData, "router" | "storeOf">;
-  readonly #signer: HistorySigner;
-  readonly #trusted: HistoryKeys;
+  readonly #openSigner: () => Promise<HistorySigner>;
+  readonly #others: HistoryKeys;
+  #signer: Promise<HistorySigner> | undefined;
 
-  /** `trusted` are keys that other hubs sign with, or this one has signed with before. */
-  constructor(data: Pick<UserData, "router" | "storeOf">, signer: HistorySigner, trusted: HistoryKeys) {
+  /** The signer is opened at its first use. `others` are keys that other hubs sign with, or this one has signed with before. */
+  constructor(
+    data: Pick<UserData, "router" | "storeOf">,
+    openSigner: () => Promise<HistorySigner>,
+    others: HistoryKeys,
+  ) {
     this.#data = data;
-    this.#signer = signer;
-    this.#trusted = new Map<string, KeyObject>([[signer.keyId, signer.publicKey], ...trusted]);
+    this.#openSigner = openSigner;
+    this.#others = others;
   }
 
   /** The public keys that records are verified with, as a JSON Web Key Set; the hub's own comes first. */
-  get jwks(): string {
-    return jwksText(this.#trusted.values());
+  async jwks(): Promise<string> {
+    return jwksText((await this.#keys()).values());
   }
 
   /** Follows a user's chain from the first event to the newest. */
   async verify(userId: string, signal: AbortSignal): Promise<VerifiedHistory> {
     const store = this.#data.storeOf(userId);
+    const keys = await this.#keys();
     for (let tries = 1; ; tries++) {
       const newest = (await store.heads([userId])).get(userId) ?? NOTHING;
-      const check = new HistoryCheck(userId, this.#trusted);
+      const check = new HistoryCheck(userId, keys);
       let lastRecord = 0n;
       for await (const { id, record } of goneRecords(store, userId, [])) {
         lastRecord = id;
@@ -69,6 +75,8 @@ export class UserHistory {
   async *export(userId: string, dataTypes: readonly string[]): AsyncGenerator<ExportPart> {
     const store = this.#data.storeOf(userId);
     const { router } = this.#data;
+    // Not after all the events, if there is none.
+    const signer = await this.#ownSigner();
     const tables = router.tablesOf(dataTypes);
     const newest = (await store.heads([userId])).get(userId) ?? NOTHING;
     const total = await store.count(userId, tables);
@@ -92,11 +100,25 @@ export class UserHistory {
       newestHash: newest.hash,
       digest: digest.digest(),
     };
-    yield { events: [], total, gone: [], seal: this.#signed(seal, sealBytes(seal)) };
+    yield {
+      events: [],
+      total,
+      gone: [],
+      seal: { ...seal, keyId: signer.keyId, signature: signer.sign(sealBytes(seal)) },
+    };
   }
 
-  #signed<Record>(record: Record, bytes: Buffer): Signed<Record> {
-    return { ...record, keyId: this.#signer.keyId, signature: this.#signer.sign(bytes) };
+  async #ownSigner(): Promise<HistorySigner> {
+    this.#signer ??= this.#openSigner().catch((error: unknown) => {
+      this.#signer = undefined;
+      throw error;
+    });
+    return await this.#signer;
+  }
+
+  async #keys(): Promise<HistoryKeys> {
+    const { keyId, publicKey } = await this.#ownSigner();
+    return new Map<string, KeyObject>([[keyId, publicKey], ...this.#others]);
   }
 }
 

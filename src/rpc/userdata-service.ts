@@ -125,6 +125,6 @@ export function userDataService(
       }
     },
 
-    getHistoryKeys: () => ({ jwks: history.jwks }),
+    getHistoryKeys: async () => ({ jwks: await history.jwks() }),
   };
 }

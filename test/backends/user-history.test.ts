@@ -47,7 +47,7 @@ await describeEngines("a user's history", (engine) => {
     const { privateKey } = generateKeyPairSync("ed25519");
     const signer = historySigner(privateKey.export({ type: "pkcs8", format: "pem" }).toString());
     const data = { storeOf: () => store, router: {} as DataRouter };
-    const history = new UserHistory(data, signer, new Map());
+    const history = new UserHistory(data, async () => signer, new Map());
     const verify = () => history.verify("h2", new AbortController().signal);
     expect((await verify()).faults).toEqual([]);
     await engine().admin(`UPDATE hub.user_auth SET body = '{"n":400}' WHERE user_id = 'h2' AND seq = 5`);
