@@ -1,7 +1,7 @@
 import http2 from "node:http2";
 
 const ENVELOPE_BYTES = 5;
-const CALL_MS = 10_000;
+const CALL_MS = 120_000;
 
 /** Puts a message into gRPC's envelope. */
 export function enveloped(message: Uint8Array): Buffer {

@@ -7,6 +7,7 @@ import { h2loadVersion } from "./h2load.ts";
 import { ROOT } from "./hub.ts";
 import type { Effort } from "./measure.ts";
 import { check } from "./parts/check.ts";
+import { curves } from "./parts/curves.ts";
 import { fanout } from "./parts/fanout.ts";
 import { latency } from "./parts/latency.ts";
 import { memory } from "./parts/memory.ts";
@@ -29,10 +30,14 @@ const PARTS: Readonly<Record<string, Part>> = {
   memory: { title: "Memory of watchers", run: memory },
   start: { title: "Start, and memory when idle", run: start },
   userdata: { title: "User data", run: userdata },
+  curves: { title: "Costs as it grows", run: curves },
 };
 
+/** What is run when nothing is chosen. */
+const MAIN = Object.keys(PARTS).filter((name) => name !== "curves");
+
 const USAGE = `npm run bench -- [part…] [--rounds N] [--seconds S] [--quick]
-Parts, all by default: ${Object.keys(PARTS).join(", ")}; and "check", which loads nothing
+Parts, all by default: ${MAIN.join(", ")}; and "curves", how costs grow; "check", which loads nothing
 --rounds N   rounds of A B B A; 5 by default
 --seconds S  length of one run; 2 by default
 --quick      runs of 1 second`;
@@ -54,7 +59,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${(await check()).join("\n")}\n`);
     return 0;
   }
-  const chosen = positionals.length > 0 ? positionals : Object.keys(PARTS);
+  const chosen = positionals.length > 0 ? positionals : MAIN;
   const unknown = chosen.filter((name) => !PARTS[name]);
   if (unknown.length > 0 || !(effort.rounds >= 1) || !(effort.seconds > 0)) {
     process.stderr.write(`${USAGE}\n`);

@@ -3,31 +3,28 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { Client } from "pg";
 import {
-  GetUserDataRequestSchema,
   GetUserDataResponseSchema,
   SaveUserEventRequestSchema,
   SaveUserEventsRequestSchema,
   SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
-import { until } from "../../test/support/servers/child.ts";
 import { startPostgres } from "../../test/support/servers/postgres.ts";
-import { callOnce, enveloped, GRPC_HEADERS, type UnaryCall } from "../grpc.ts";
-import type { Load, Loaded } from "../h2load.ts";
-import { type BenchHub, startBenchHub } from "../hub.ts";
+import { callOnce, type UnaryCall } from "../grpc.ts";
+import type { Loaded } from "../h2load.ts";
+import type { BenchHub } from "../hub.ts";
 import { withServers } from "../kept.ts";
 import { compare, type Effort, loaded, type Side } from "../measure.ts";
 import { startPeer } from "../peers.ts";
 import { LOAD_CORE, type Server } from "../process.ts";
 import { atLeast, type Bar, COMPARISON_HEAD, comparisonLine, type Report } from "../results.ts";
+import { PAGE, readPage, startUserDataHub, userDataCall, userDataLoad } from "./user-data-calls.ts";
 
 const EVENTS = 100;
-const PAGE = 50;
 const IN_FLIGHT = 64;
 const READER = "reader";
-const OPEN_MS = 30_000;
 const EVENT = {
   eventType: "trade_executed",
   eventJson: JSON.stringify({ symbol: "EURUSD", price: 1.0842, volume: 0.5, side: "buy", order: 4711 }),
@@ -64,7 +61,7 @@ export async function userdata(effort: Effort): Promise<Report> {
     await checkSaved(many);
     const before = await stored(database.url);
     let calls = 0;
-    const ours = loaded(hub, loadOf(many, 16));
+    const ours = loaded(hub, userDataLoad(many, 16));
     const counted = async (seconds: number): Promise<Loaded> => {
       const done = await ours.run(seconds);
       calls += done.requests;
@@ -83,18 +80,18 @@ export async function userdata(effort: Effort): Promise<Report> {
     await callOnce(theirs);
     await against(
       `SaveUserEvent, ${IN_FLIGHT} in flight`,
-      loaded(hub, loadOf(one, IN_FLIGHT)),
+      loaded(hub, userDataLoad(one, IN_FLIGHT)),
       insert.name,
-      loaded(insert, loadOf(theirs, IN_FLIGHT)),
+      loaded(insert, userDataLoad(theirs, IN_FLIGHT)),
       2,
     );
 
     for (let times = 0; times < 2; times++) await callOnce(saveMany(hub, READER));
-    const page = readPage(hub);
+    const page = readPage(hub, READER);
     const { events } = fromBinary(GetUserDataResponseSchema, await callOnce(page));
     if (events.length !== PAGE) throw new Error(`the page has ${events.length} events`);
     const pgbench: Side = { server: undefined, run: (seconds) => pgbenchRun(database.url, seconds) };
-    const reading = loaded(hub, loadOf(page, IN_FLIGHT));
+    const reading = loaded(hub, userDataLoad(page, IN_FLIGHT));
     await against(`GetUserData, a page of ${PAGE}`, reading, "the same SELECT by pgbench", pgbench, 0.5);
     lines.push(
       "",
@@ -104,46 +101,13 @@ export async function userdata(effort: Effort): Promise<Report> {
   });
 }
 
-async function startUserDataHub(url: string): Promise<BenchHub> {
-  const hub = await startBenchHub({ env: { DATABASE_URL: url, DATABASE_ALLOW_BYPASS: "true" } });
-  // The hub serves before its database is open.
-  const isOpen = async (): Promise<boolean> => {
-    await callOnce(readPage(hub));
-    return true;
-  };
-  await until("user data", isOpen, OPEN_MS, () => hub.output());
-  return hub;
-}
-
-function call<Schema extends DescMessage>(
-  hub: BenchHub,
-  method: string,
-  schema: Schema,
-  init: MessageInitShape<Schema>,
-): UnaryCall {
-  const path = `/centralhub.userdata.v1.UserDataService/${method}`;
-  const body = enveloped(toBinary(schema, create(schema, init)));
-  return { port: hub.port, path, body, headers: { authorization: hub.authorization } };
-}
-
 function saveMany(hub: BenchHub, userId?: string): UnaryCall {
   const events = Array.from({ length: EVENTS }, (_, at) => ({ ...EVENT, userId: userId ?? `user-${at}` }));
-  return call(hub, "SaveUserEvents", SaveUserEventsRequestSchema, { events });
+  return userDataCall(hub, "SaveUserEvents", SaveUserEventsRequestSchema, { events });
 }
 
 function saveOne(hub: BenchHub): UnaryCall {
-  return call(hub, "SaveUserEvent", SaveUserEventRequestSchema, { ...EVENT, userId: "one" });
-}
-
-function readPage(hub: BenchHub): UnaryCall {
-  const request = { userId: READER, dataType: "trades", pageSize: PAGE };
-  return call(hub, "GetUserData", GetUserDataRequestSchema, request);
-}
-
-function loadOf({ port, path, body, headers }: UnaryCall, inFlight: number): Load {
-  const connections = 4;
-  const all = { ...GRPC_HEADERS, ...headers };
-  return { port, path, body, headers: all, connections, inFlight: inFlight / connections };
+  return userDataCall(hub, "SaveUserEvent", SaveUserEventRequestSchema, { ...EVENT, userId: "one" });
 }
 
 async function checkSaved(many: UnaryCall): Promise<void> {
