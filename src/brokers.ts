@@ -1,8 +1,9 @@
 import { openApplyLock } from "./adapters/files/apply-lock.ts";
 import { openOwnershipFile } from "./adapters/files/ownership-file.ts";
+import type { EventPublisher } from "./data/outbox.ts";
 import type { HealthPorts } from "./health/health.ts";
 import type { Probe } from "./health/probe.ts";
-import type { Overrides, Target } from "./health/targets.ts";
+import { mainTarget, type Overrides, type Target, targetsOf } from "./health/targets.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "./settings/settings.ts";
 import type { TopologyPorts } from "./topology/ports.ts";
@@ -58,6 +59,29 @@ async function openProbe(target: Target, settings: Settings): Promise<Probe> {
       return (await import("./adapters/network/http-probe.ts")).openHttpProbe(target);
     case "tcp":
       return (await import("./adapters/network/tcp-probe.ts")).openTcpProbe(target);
+  }
+}
+
+/** What sends user events to Kafka; undefined when neither the settings nor the documents say where that is. */
+export async function eventPublisher(
+  settings: Settings,
+  infrastructure: Parameters<typeof targetsOf>[0],
+): Promise<EventPublisher | undefined> {
+  const target = mainTarget(targetsOf(infrastructure, brokerOverrides(settings)), "kafka");
+  if (!target) return undefined;
+  const [{ kafkaAccess }, { openEventPublisher }] = await Promise.all([
+    import("./adapters/kafka/connect.ts"),
+    import("./adapters/kafka/event-publisher.ts"),
+  ]);
+  try {
+    return openEventPublisher(await kafkaAccess(target.address, settings));
+  } catch (error) {
+    // An address that is none keeps the hub from nothing else; events wait until it is mended.
+    const failure = { isOfTopic: true, reason: error instanceof Error ? error.message : String(error) };
+    return {
+      publish: async (_topic, events) => events.map(() => failure),
+      close: async () => {},
+    };
   }
 }
 

@@ -5,7 +5,7 @@ import { openAuditLog } from "./adapters/files/audit-log.ts";
 import { readDocumentDirectory, watchDocumentDirectory } from "./adapters/files/document-directory.ts";
 import { openFileRevisionLog } from "./adapters/files/revision-log.ts";
 import { keepRollout } from "./adapters/files/rollout-file.ts";
-import { brokerOverrides, brokerPorts, topologyPorts } from "./brokers.ts";
+import { brokerOverrides, brokerPorts, eventPublisher, topologyPorts } from "./brokers.ts";
 import { FileImport } from "./config/file-import.ts";
 import { LiveConfig } from "./config/live-config.ts";
 import { ReleaseDesk } from "./config/release-desk.ts";
@@ -94,7 +94,11 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   lifecycle.defer(() => healthBoard.stop());
   countHealth(healthBoard, metrics);
 
-  const { userData, userHistory } = await openUserData({ settings, config, metrics, logger, lifecycle });
+  const publisher = await eventPublisher(settings, config.snapshot.documents.infrastructure?.message);
+  const { userData, userHistory } = await openUserData({
+    ...{ settings, config, metrics, logger, lifecycle, publisher },
+    components: infrastructure,
+  });
   const gate = await createGate(settings);
   const status = new ServingStatus(
     SERVICES.map((service) => service.typeName),

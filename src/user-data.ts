@@ -2,12 +2,17 @@ import { join, resolve } from "node:path";
 import { lockDirectory } from "./adapters/files/directory-lock.ts";
 import { openHistoryKey, readTrustedKeys } from "./adapters/files/history-key.ts";
 import type { Place } from "./adapters/postgres/opening.ts";
+import type { Backfill } from "./adapters/postgres/outbox-backfill.ts";
 import type { ConfigManager } from "./config/config-manager.ts";
 import { DataRouter } from "./data/data-router.ts";
+import type { EventPublisher } from "./data/outbox.ts";
+import type { Relay } from "./data/relay.ts";
 import { UserData } from "./data/user-data.ts";
 import type { UserEventStore } from "./data/user-event-store.ts";
 import { UserHistory } from "./data/user-history.ts";
+import type { ComponentBoard } from "./health/component-board.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import { startRelays } from "./outbox-relay.ts";
 import { databaseShards, MIGRATIONS_DIR, type Settings } from "./settings/settings.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -18,6 +23,10 @@ interface Parts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
+  /** Where the events are sent; undefined: nowhere. */
+  readonly publisher: EventPublisher | undefined;
+  /** Where the outbox tells how it is. */
+  readonly components: ComponentBoard;
 }
 
 /** What the services of user data answer from. */
@@ -33,6 +42,8 @@ export async function openUserData({
   metrics,
   logger,
   lifecycle,
+  publisher,
+  components,
 }: Parts): Promise<UserDataParts> {
   // One that is named is looked at now; one of the hub's own is made when something is to be signed.
   const openSigner = () => openHistoryKey(settings.dataDir, settings.databaseSigningKey);
@@ -40,24 +51,35 @@ export async function openUserData({
   const trusted = await readTrustedKeys(settings.databaseTrustedKeys);
   const { PostgresUserEventStore } = await import("./adapters/postgres/user-event-store.ts");
   const { places, storeOf } = placesOf(settings);
+  const { databaseOutbox } = settings;
+  const isRelayed = databaseOutbox !== "off" && publisher !== undefined;
+  const relays: Relay[] = [];
   const stores = places.map(
-    (place) =>
+    (place, index) =>
       new PostgresUserEventStore({
         place,
         migrations: MIGRATIONS_DIR,
         lanes: settings.databaseLanes,
         connections: settings.databaseConnections,
-        hasOutbox: settings.databaseOutbox,
+        hasOutbox: databaseOutbox === "on" || isRelayed,
+        onOutbox: () => relays[index]?.wake(),
         logger,
       }),
   );
   const bounds = { events: settings.queueEvents, eventsPerUser: settings.queueEventsPerUser };
-  const data = new UserData(new DataRouter(config), stores, storeOf, bounds);
+  const router = new DataRouter(config);
+  const data = new UserData(router, stores, storeOf, bounds);
   lifecycle.defer(() => data.close());
   tellDurability(stores, logger);
   // The embedded one takes time and memory that a hub without user data has no use for: it is opened by its first call.
   for (const [index, store] of stores.entries()) {
     if (!("embeddedIn" in (places[index] as Place))) store.open().catch(() => {});
+  }
+  if (isRelayed) {
+    const backfill = backfillOf(settings.databaseOutboxFrom, router);
+    const outboxes = stores.map((store) => store.outbox(backfill));
+    const lagMs = settings.databaseOutboxLagMs;
+    relays.push(...startRelays({ outboxes, publisher, lagMs, components, metrics, logger, lifecycle }));
   }
   metrics.gauge("hub_userdata_waiting_events", "User events that wait to be stored.", () => data.waiting);
   metrics.gauge("hub_userdata_followers", "Open live tails of user data.", () => data.followers);
@@ -85,6 +107,12 @@ function placesOf(settings: Settings): { places: readonly Place[]; storeOf: (buc
   if (url !== "") return { places: [{ url, adminUrl, mayBypass }], storeOf: () => 0 };
   const embeddedIn = join(resolve(settings.dataDir), "pglite");
   return { places: [{ embeddedIn, lock: () => lockDirectory(embeddedIn, "pglite") }], storeOf: () => 0 };
+}
+
+function backfillOf(position: string, router: DataRouter): Backfill | undefined {
+  if (position === "now") return undefined;
+  const fromUs = position === "beginning" ? 0n : BigInt(Date.parse(position)) * 1000n;
+  return { position, fromUs, topics: () => router.topics() };
 }
 
 function tellDurability(stores: readonly UserEventStore[], logger: Logger): void {

@@ -56,7 +56,7 @@ const HOUSE: House = {
       packages: "any",
     },
     "brokers.ts": {
-      rooms: ["settings", "health", "topology", "adapters/*", "lifecycle.ts", "errors.ts"],
+      rooms: ["settings", "health", "topology", "data", "adapters/*", "lifecycle.ts", "errors.ts"],
       gen: "none",
       builtins: "pure",
       packages: [],
@@ -69,9 +69,15 @@ const HOUSE: House = {
     },
     "user-data.ts": {
       rooms: [
-        ...["settings", "config", "data", "adapters/files", "adapters/postgres", "telemetry", "lifecycle.ts"],
-        ...["errors.ts"],
+        ...["settings", "config", "data", "health", "adapters/files", "adapters/postgres", "telemetry"],
+        ...["lifecycle.ts", "outbox-relay.ts", "errors.ts"],
       ],
+      gen: "none",
+      builtins: "pure",
+      packages: [],
+    },
+    "outbox-relay.ts": {
+      rooms: ["data", "health", "telemetry", "lifecycle.ts"],
       gen: "none",
       builtins: "pure",
       packages: [],

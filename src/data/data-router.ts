@@ -10,6 +10,8 @@ export interface Route {
   readonly retentionClass: string;
   /** The Kafka topic that every event is also sent to. */
   readonly topic: string;
+  /** The compacted topic whose last record of a user is the user's latest state; empty: none. */
+  readonly stateTopic: string;
 }
 
 // As a document declares it: its table may be one that no migration has made.
@@ -60,6 +62,13 @@ export class DataRouter {
     return dataTypes.map((dataType) => this.ofDataType(dataType, "data_types").table);
   }
 
+  /** Which table's events go to which topic; two topics for a data type that has one for its latest state. */
+  topics(): readonly { readonly table: string; readonly dataType: string; readonly topic: string }[] {
+    return [...this.#now().byDataType.values()].flatMap(({ table, dataType, topic, stateTopic }) =>
+      [topic, stateTopic].filter(Boolean).map((each) => ({ table, dataType, topic: each })),
+    );
+  }
+
   /** The data type of a table. A table that is no longer anyone's keeps the name that it was made with. */
   dataTypeOf(table: EventTable): string {
     return this.#now().byTable.get(table)?.dataType ?? table.slice("user_".length);
@@ -79,8 +88,10 @@ function routesOf(dataTypes: Readonly<Record<string, DataRoute>>): Routes {
   const byDataType = new Map<string, Declared>();
   const byEventType = new Map<string, Declared>();
   const byTable = new Map<string, Declared>();
-  for (const [dataType, { table, retentionClass, topic, eventTypes }] of Object.entries(dataTypes)) {
-    const route: Declared = { dataType, table, retentionClass, topic };
+  for (const [dataType, { table, retentionClass, topic, stateTopic, eventTypes }] of Object.entries(
+    dataTypes,
+  )) {
+    const route: Declared = { dataType, table, retentionClass, topic, stateTopic };
     byDataType.set(dataType, route);
     byTable.set(table, route);
     for (const eventType of eventTypes) byEventType.set(eventType, route);

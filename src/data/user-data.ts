@@ -99,14 +99,14 @@ export class UserData {
   /** Stores an event, and answers after the commit. */
   async save(given: GivenEvent, patience: Patience): Promise<Saved> {
     const userId = checkUserId(given.userId);
-    const { dataType, table, topic } = this.router.ofEventType(given.eventType);
+    const { dataType, table, topic, stateTopic } = this.router.ofEventType(given.eventType);
     const isIdGiven = given.eventId !== "";
     const eventId = isIdGiven ? givenEventId(given.eventId) : newEventId();
     const body = givenBody(given);
     const { eventType } = given;
     const bodySha256 = bodyHash(body);
     const appended = await this.#of(userId).ingest.save(
-      { userId, eventId, isIdGiven, eventType, dataType, table, topic, body, bodySha256 },
+      { userId, eventId, isIdGiven, eventType, dataType, table, topic, stateTopic, body, bodySha256 },
       patience,
     );
     if (appended === "conflict") {

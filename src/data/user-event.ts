@@ -12,6 +12,8 @@ export interface NewEvent {
   readonly table: EventTable;
   /** The Kafka topic that it is also sent to. */
   readonly topic: string;
+  /** The topic of the latest state of each user that it is sent to as well; empty: none. */
+  readonly stateTopic: string;
   /** The payload: the UTF-8 text of a JSON object. */
   readonly body: Buffer;
   readonly bodySha256: Buffer;

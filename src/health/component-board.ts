@@ -1,10 +1,16 @@
 import type { InfrastructureConfig } from "../../gen/centralhub/config/v1/infrastructure_pb.ts";
 import type { ComponentHealth, ServiceHealth, Verdict } from "../../gen/centralhub/health/v1/health_pb.ts";
 import type { RevisionLog } from "../config/revision-log.ts";
-import { newsOf, probedComponent, revisionLogComponent, unconfigured } from "./component-health.ts";
+import {
+  newsOf,
+  ownComponent,
+  probedComponent,
+  revisionLogComponent,
+  unconfigured,
+} from "./component-health.ts";
 import { Folding } from "./folding.ts";
-import type { OpenProbe } from "./probe.ts";
-import { ProbeLoop, type ProbeState } from "./probe-loop.ts";
+import type { OpenProbe, Reading } from "./probe.ts";
+import { notLookedAt, ProbeLoop, type ProbeState } from "./probe-loop.ts";
 import type { Target } from "./targets.ts";
 
 /** The hub's own log among the components. */
@@ -40,6 +46,8 @@ export class ComponentBoard {
   readonly #listeners = new Set<() => void>();
   readonly #componentListeners = new Set<ComponentListener>();
   readonly #entries = new Map<string, Entry>();
+  /** Parts of the hub that tell of themselves. */
+  readonly #own = new Map<string, { readonly kind: string; readonly state: ProbeState }>();
   readonly #ending = new Set<Promise<void>>();
   /** By name: what is news when it differs. */
   readonly #news = new Map<string, string>();
@@ -64,6 +72,17 @@ export class ComponentBoard {
     return this.#folding.services(verdicts, this.#parts.liveInstances);
   }
 
+  /** Takes what a part of the hub tells of itself. A component of that name in the documents is not looked at. */
+  tell(name: string, kind: string, reading: Reading): void {
+    const { state: before } = this.#own.get(name) ?? { state: undefined };
+    const now = Date.now();
+    const since = before?.verdict === reading.verdict ? before.since : now;
+    const state = { ...notLookedAt(since), measures: {}, ...reading, checkedAt: now };
+    this.#own.set(name, { kind, state });
+    this.#remove(name);
+    this.#update([name]);
+  }
+
   /** Looks at these targets from now on. What is the same as before goes on undisturbed. */
   aim(targets: readonly Target[], infrastructure: InfrastructureConfig | undefined): void {
     this.#folding = new Folding(infrastructure);
@@ -72,7 +91,7 @@ export class ComponentBoard {
     for (const target of targets) {
       const isFirst = !kinds.has(target.kind);
       kinds.add(target.kind);
-      if (target.name === REVISION_LOG) continue;
+      if (target.name === REVISION_LOG || this.#own.has(target.name)) continue;
       wanted.set(target.name, target);
       this.#place(target, isFirst);
     }
@@ -136,14 +155,17 @@ export class ComponentBoard {
   // Renders these anew and tells of what is news.
   #update(names: readonly string[]): void {
     const before = this.#components;
-    const after = new Map([...before].filter(([name]) => name === REVISION_LOG || this.#entries.has(name)));
+    const isThere = (name: string): boolean =>
+      name === REVISION_LOG || this.#own.has(name) || this.#entries.has(name);
+    const after = new Map([...before].filter(([name]) => isThere(name)));
     let hasChanged = after.size !== before.size;
     const turned: ComponentHealth[] = [];
     for (const name of names) {
       const now = this.#render(name);
       if (!now) continue;
       after.set(name, now);
-      const news = newsOf(now, this.#entries.get(name)?.known()?.measures ?? {});
+      const { measures = {} } = this.#own.get(name)?.state ?? this.#entries.get(name)?.known() ?? {};
+      const news = newsOf(now, measures);
       hasChanged ||= this.#news.get(name) !== news;
       this.#news.set(name, news);
       if (before.get(name)?.verdict !== now.verdict) turned.push(now);
@@ -156,10 +178,13 @@ export class ComponentBoard {
   }
 
   #render(name: string): ComponentHealth | undefined {
+    const own = this.#own.get(name);
     const message =
       name === REVISION_LOG
         ? revisionLogComponent(name, this.#parts.log.status, this.#parts.logAddress)
-        : this.#entries.get(name)?.render();
+        : own
+          ? ownComponent(name, own.kind, own.state)
+          : this.#entries.get(name)?.render();
     if (message) message.impairedServices.push(...this.#folding.impairedBy(name, message.verdict));
     return message;
   }

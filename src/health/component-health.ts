@@ -66,6 +66,18 @@ export function revisionLogComponent(name: string, status: LogStatus, address: s
   });
 }
 
+/** A part of the hub that tells of itself. */
+export function ownComponent(name: string, kind: string, state: ProbeState): ComponentHealth {
+  const { verdict, reason, warnings, facts, measures, since } = state;
+  return create(ComponentHealthSchema, {
+    ...{ name, kind, reason },
+    verdict: VERDICTS[verdict],
+    sinceTime: timestampFromMs(since),
+    facts: { ...facts, ...measures },
+    warnings: [...warnings],
+  });
+}
+
 /** All of a component that is news when it changes: not the times of its looks, and not these measures. */
 export function newsOf(component: ComponentHealth, measures: Readonly<Record<string, string>>): string {
   const { verdict, reason, address, facts, warnings, impairedServices } = component;

@@ -189,7 +189,7 @@ export class ProbeLoop {
 }
 
 /** What is known of a component before the first look. */
-function notLookedAt(since: number): ProbeState {
+export function notLookedAt(since: number): ProbeState {
   return {
     verdict: "unknown",
     reason: "not looked at yet",

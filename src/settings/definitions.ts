@@ -98,6 +98,24 @@ function isShard(value: string): boolean {
   return /^\d{1,4}-\d{1,4}( +postgres(ql)?:\/\/\S+){1,2}$/.test(value);
 }
 
+function outbox(): Read<"auto" | "on" | "off"> {
+  return (value) => {
+    if (value === "auto") return value;
+    if (value === "on" || value === true || value === "true") return "on";
+    if (value === "off" || value === false || value === "false") return "off";
+    return new Fault("auto, on or off");
+  };
+}
+
+function position(): Read<string> {
+  return (value) => {
+    if (value === "now" || value === "beginning") return value;
+    if (typeof value === "string" && RFC_3339.test(value) && !Number.isNaN(Date.parse(value))) return value;
+    return new Fault('"now", "beginning", or a time such as 2026-01-31T00:00:00Z');
+  };
+}
+
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 const MIB = 1024 * 1024;
 
 /** Every setting by its name in the program. Times are in milliseconds, sizes in bytes. */
@@ -150,7 +168,9 @@ export const DEFINITIONS = {
   databaseConnections: define("database.connections", undefined, 8, whole(1, 1_000)),
   databaseSigningKey: define("database.signing_key", "DATABASE_SIGNING_KEY", "", text()),
   databaseTrustedKeys: define("database.trusted_keys", undefined, "", text()),
-  databaseOutbox: define("database.outbox", "DATABASE_OUTBOX", false, flag()),
+  databaseOutbox: define("database.outbox", "DATABASE_OUTBOX", "auto", outbox()),
+  databaseOutboxFrom: define("database.outbox_from", "DATABASE_OUTBOX_FROM", "now", position()),
+  databaseOutboxLagMs: define("database.outbox_lag_ms", undefined, 60_000, whole(1_000, 86_400_000)),
   queueEvents: define("database.queue_events", undefined, 20_000, whole(1_000, 10_000_000)),
   queueEventsPerUser: define("database.queue_events_per_user", undefined, 2_000, whole(1_000, 1_000_000)),
 

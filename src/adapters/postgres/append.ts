@@ -95,14 +95,20 @@ function writes({ placed, heads }: AppendPlan, nowUs: string, hasOutbox: boolean
   return statements;
 }
 
-function outboxRows(placed: readonly Placed[], nowUs: string): Statement {
+function outboxRows(all: readonly Placed[], nowUs: string): Statement {
+  // One for each topic that the event goes to.
+  const rows = all.flatMap((placed) => {
+    const { topic, stateTopic } = placed.event;
+    return (stateTopic ? [topic, stateTopic] : [topic]).map((each) => ({ placed, topic: each }));
+  });
+  const placed = rows.map((row) => row.placed);
   const events = placed.map(({ event }) => event);
   return bind(
     INSERT_OUTBOX,
     events.map(({ userId }) => relayShardOf(userId)),
     events.map(({ userId }) => userId),
     placed.map(({ sequence }) => String(sequence)),
-    events.map(({ topic }) => topic),
+    rows.map(({ topic }) => topic),
     events.map(({ eventId }) => eventId),
     events.map(({ eventType }) => eventType),
     events.map(({ dataType }) => dataType),

@@ -44,13 +44,22 @@ export const POLICIES: ReadonlyMap<string, readonly Policy[]> = new Map([
         using: LISTED,
         check: null,
       },
+      { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: "true", check: null },
     ],
   ],
   [
     "outbox",
     [
       { name: "append_insert", command: "INSERT", roles: "{hub_append}", using: null, check: LISTED },
+      { name: "relay_insert", command: "INSERT", roles: "{hub_relay}", using: null, check: LISTED },
       { name: "relay_delete", command: "DELETE", roles: "{hub_relay}", using: "true", check: null },
+      { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: "true", check: null },
+    ],
+  ],
+  [
+    "outbox_backfill",
+    [
+      { name: "relay_insert", command: "INSERT", roles: "{hub_relay}", using: null, check: "true" },
       { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: "true", check: null },
     ],
   ],

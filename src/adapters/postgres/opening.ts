@@ -42,6 +42,8 @@ export interface OpenDatabase {
   readonly reads: Database;
   /** Ends when the database has gone for good and must be opened anew; undefined where it comes back by itself. */
   readonly lost: Promise<void> | undefined;
+  /** For the relay of the outbox, so that it takes no connection from callers. */
+  readonly relays: Database;
   /** Makes partitions ahead, and throws DATABASE_UNFIT when the self-check finds anything. */
   inspect(): Promise<void>;
   close(): Promise<void>;
@@ -49,6 +51,7 @@ export interface OpenDatabase {
 
 const CONNECT_MS = 3_000;
 const TRANSACTION_MS = 5_000;
+const RELAY_CONNECTIONS = 2;
 const MONTHS_AHEAD = 3;
 const SHOWN_FAULTS = 3;
 
@@ -92,7 +95,7 @@ async function embedded({ embeddedIn, lock }: Extract<Place, { embeddedIn: strin
       await engine.close();
       held.release();
     };
-    return { appends: database, reads: database, lost: engine.ended, close };
+    return { appends: database, reads: database, relays: database, lost: engine.ended, close };
   } catch (error) {
     held.release();
     throw unavailable(error);
@@ -119,10 +122,11 @@ function server({ url }: Extract<Place, { url: string }>, { lanes, connections }
   };
   const appends = new Database({ pool: { ...common, max: lanes }, transactionMs: TRANSACTION_MS });
   const reads = new Database({ pool: { ...common, max: connections }, transactionMs: TRANSACTION_MS });
+  const relays = new Database({ pool: { ...common, max: RELAY_CONNECTIONS }, transactionMs: TRANSACTION_MS });
   const close = async (): Promise<void> => {
-    await Promise.all([appends.close(), reads.close()]);
+    await Promise.all([appends.close(), reads.close(), relays.close()]);
   };
-  return { appends, reads, lost: undefined, close };
+  return { appends, reads, relays, lost: undefined, close };
 }
 
 async function bringUpToDate(database: Database, { place, migrations, logger }: OpenOptions): Promise<void> {

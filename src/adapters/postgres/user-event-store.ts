@@ -1,10 +1,13 @@
 import type { EventTable } from "../../data/event-tables.ts";
+import type { Outbox } from "../../data/outbox.ts";
 import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
 import type { Head, LegalHold, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
 import { type GoneRow, goneRecord } from "./gone.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
+import { PostgresOutbox } from "./outbox.ts";
+import type { Backfill } from "./outbox-backfill.ts";
 import { bind } from "./statement.ts";
 import {
   AFTER,
@@ -21,6 +24,8 @@ import {
 export interface StoreOptions extends OpenOptions {
   /** Whether each event also gets a row in the outbox. */
   readonly hasOutbox: boolean;
+  /** Called when something has been put there. */
+  readonly onOutbox?: () => void;
 }
 
 /** Time between two looks at whether the database is still fit, and after which a failed opening is tried again. */
@@ -85,7 +90,20 @@ export class PostgresUserEventStore implements UserEventStore {
   }
 
   async append(events: readonly NewEvent[]): Promise<readonly Appended[]> {
-    return await this.#use(({ appends }) => append(appends, events, this.#options.hasOutbox));
+    const { hasOutbox, onOutbox } = this.#options;
+    const appended = await this.#use(({ appends }) => append(appends, events, hasOutbox));
+    if (hasOutbox) onOutbox?.();
+    return appended;
+  }
+
+  /** The outbox of this database, for the relay. */
+  outbox(backfill?: Backfill): Outbox {
+    return new PostgresOutbox({
+      place: this.#options.place,
+      use: (work) => this.#use(work),
+      isOpened: () => this.#opening !== undefined,
+      backfill,
+    });
   }
 
   async page({ userId, table, fromId, beforeId, events: wanted, bytes }: PageQuery) {

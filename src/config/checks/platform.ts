@@ -1,3 +1,4 @@
+import type { DataRoute } from "../../../gen/centralhub/config/v1/data_routes_pb.ts";
 import type { Report } from "../../documents/findings.ts";
 import type { DocumentSet } from "../document-set.ts";
 import { Checker, listNames } from "./check.ts";
@@ -96,6 +97,7 @@ export function checkDataRoutes(set: DocumentSet, report: Report): void {
         "declare the topic, or correct the name",
       );
     }
+    checkStateTopic(set, check, [...path, "state_topic"], route);
     if (route.retentionClass && !Object.hasOwn(classes, route.retentionClass)) {
       check.fail(
         "routes.retention_class",
@@ -104,6 +106,44 @@ export function checkDataRoutes(set: DocumentSet, report: Report): void {
         "declare the class in compliance.yaml, or correct the name",
       );
     }
+  }
+}
+
+// What is to hold the latest state of each user keeps the last record of each key, and is no history.
+function checkStateTopic(
+  set: DocumentSet,
+  check: Checker,
+  path: readonly string[],
+  { topic, stateTopic }: DataRoute,
+): void {
+  if (!stateTopic) return;
+  if (stateTopic === topic) {
+    check.fail(
+      "routes.state_topic",
+      path,
+      `"${stateTopic}" is also the topic of the events, which a compacted topic does not keep`,
+      "send the events to a topic of their own",
+    );
+    return;
+  }
+  const declared = [...set.versions.values()]
+    .flatMap(({ kafka }) => Object.values(kafka?.message.topics ?? {}))
+    .flatMap(({ topics }) => Object.values(topics))
+    .filter(({ name }) => name === stateTopic);
+  if (declared.length === 0) {
+    check.fail(
+      "routes.state_topic",
+      path,
+      `"${stateTopic}" is declared in no version; declared are: ${listNames(declaredTopics(set))}`,
+      "declare the topic, or correct the name",
+    );
+  } else if (!declared.every(({ cleanupPolicy }) => cleanupPolicy === "compact")) {
+    check.fail(
+      "routes.state_topic",
+      path,
+      `"${stateTopic}" is not compacted, so the latest state of a user would be deleted with time`,
+      "set its cleanup_policy to compact",
+    );
   }
 }
 

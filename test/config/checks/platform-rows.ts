@@ -52,6 +52,27 @@ export const PLATFORM_ROWS: readonly Row[] = [
     at: "# here",
   },
   {
+    fault: "a topic for the latest state that is not compacted",
+    edits: [[ROUTES, "topic: user.backtests", "topic: user.backtests\n    state_topic: user.trades # here"]],
+    rule: "routes.state_topic",
+    path: "data_types.backtests.state_topic",
+    at: "# here",
+  },
+  {
+    fault: "a topic for the latest state that no version declares",
+    edits: [[ROUTES, "topic: user.backtests", "topic: user.backtests\n    state_topic: user.state # here"]],
+    rule: "routes.state_topic",
+    path: "data_types.backtests.state_topic",
+    at: "# here",
+  },
+  {
+    fault: "a topic for the latest state that the events go to as well",
+    edits: [[ROUTES, "topic: user.settings", "topic: user.settings\n    state_topic: user.settings # here"]],
+    rule: "routes.state_topic",
+    path: "data_types.settings.state_topic",
+    at: "# here",
+  },
+  {
     fault: "a route with a class that is not there",
     edits: [[ROUTES, "retention_class: thirty_days", "retention_class: constructor"]],
     rule: "routes.retention_class",

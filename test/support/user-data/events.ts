@@ -14,6 +14,7 @@ export function newEvent(userId: string, overrides: Partial<NewEvent> & { text?:
     dataType: "trades",
     table: "user_trades",
     topic: "user.trades",
+    stateTopic: "",
     body,
     bodySha256: bodyHash(body),
     ...rest,

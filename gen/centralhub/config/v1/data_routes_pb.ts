@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file centralhub/config/v1/data_routes.proto.
  */
 export const file_centralhub_config_v1_data_routes: GenFile = /*@__PURE__*/
-  fileDesc("CiZjZW50cmFsaHViL2NvbmZpZy92MS9kYXRhX3JvdXRlcy5wcm90bxIUY2VudHJhbGh1Yi5jb25maWcudjEi0wEKEERhdGFSb3V0ZXNDb25maWcSbAoKZGF0YV90eXBlcxgBIAMoCzI1LmNlbnRyYWxodWIuY29uZmlnLnYxLkRhdGFSb3V0ZXNDb25maWcuRGF0YVR5cGVzRW50cnlCIbpIHpoBGxBAIhdyFRgwMhFeW2Etel1bYS16MC05X10qJBpRCg5EYXRhVHlwZXNFbnRyeRILCgNrZXkYASABKAkSLgoFdmFsdWUYAiABKAsyHy5jZW50cmFsaHViLmNvbmZpZy52MS5EYXRhUm91dGU6AjgBIuEBCglEYXRhUm91dGUSHQoLZGVzY3JpcHRpb24YASABKAlCCLpIBXIDGIAEEjoKC2V2ZW50X3R5cGVzGAIgAygJQiW6SCKSAR8IARBAGAEiF3IVGEAyEV5bYS16XVthLXowLTlfXSokEikKBXRhYmxlGAMgASgJQhq6SBdyFRgwMhFeW2Etel1bYS16MC05X10qJBIzCg9yZXRlbnRpb25fY2xhc3MYBCABKAlCGrpIF3IVGEAyEV5bYS16XVthLXowLTlfXSokEhkKBXRvcGljGAUgASgJQgq6SAdyBRABGPkBYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("CiZjZW50cmFsaHViL2NvbmZpZy92MS9kYXRhX3JvdXRlcy5wcm90bxIUY2VudHJhbGh1Yi5jb25maWcudjEi0wEKEERhdGFSb3V0ZXNDb25maWcSbAoKZGF0YV90eXBlcxgBIAMoCzI1LmNlbnRyYWxodWIuY29uZmlnLnYxLkRhdGFSb3V0ZXNDb25maWcuRGF0YVR5cGVzRW50cnlCIbpIHpoBGxBAIhdyFRgwMhFeW2Etel1bYS16MC05X10qJBpRCg5EYXRhVHlwZXNFbnRyeRILCgNrZXkYASABKAkSLgoFdmFsdWUYAiABKAsyHy5jZW50cmFsaHViLmNvbmZpZy52MS5EYXRhUm91dGU6AjgBIoACCglEYXRhUm91dGUSHQoLZGVzY3JpcHRpb24YASABKAlCCLpIBXIDGIAEEjoKC2V2ZW50X3R5cGVzGAIgAygJQiW6SCKSAR8IARBAGAEiF3IVGEAyEV5bYS16XVthLXowLTlfXSokEikKBXRhYmxlGAMgASgJQhq6SBdyFRgwMhFeW2Etel1bYS16MC05X10qJBIzCg9yZXRlbnRpb25fY2xhc3MYBCABKAlCGrpIF3IVGEAyEV5bYS16XVthLXowLTlfXSokEhkKBXRvcGljGAUgASgJQgq6SAdyBRABGPkBEh0KC3N0YXRlX3RvcGljGAYgASgJQgi6SAVyAxj5AWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * Where user events go: the document `data-routes.yaml`.
@@ -75,6 +75,14 @@ export type DataRoute = Message<"centralhub.config.v1.DataRoute"> & {
    * @generated from field: string topic = 5;
    */
   topic: string;
+
+  /**
+   * Full name of a compacted Kafka topic that every event is sent to as well, such as "user.settings": its last record of a
+   * user is then the user's latest state, so every event of the data type has to hold all of it. Empty: none.
+   *
+   * @generated from field: string state_topic = 6;
+   */
+  stateTopic: string;
 };
 
 /**

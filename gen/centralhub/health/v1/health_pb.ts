@@ -21,14 +21,14 @@ export const file_centralhub_health_v1_health: GenFile = /*@__PURE__*/
  */
 export type ComponentHealth = Message<"centralhub.health.v1.ComponentHealth"> & {
   /**
-   * Its name in infrastructure.yaml, or "revision-log" for the hub's own log.
+   * Its name in infrastructure.yaml; "revision-log" for the hub's own log, "outbox" for what is on its way to Kafka.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * What speaks there: "nats", "kafka", "zookeeper", "postgres", "http", "tcp" or "revision-log".
+   * What speaks there: "nats", "kafka", "zookeeper", "postgres", "http", "tcp", "revision-log" or "outbox".
    *
    * @generated from field: string kind = 2;
    */

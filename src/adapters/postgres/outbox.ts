@@ -1,0 +1,159 @@
+import { existsSync } from "node:fs";
+import { RELAY_SHARDS } from "../../data/buckets.ts";
+import { eventTable } from "../../data/event-tables.ts";
+import type { Outbox, OutboxEvent, OutboxLag, OutboxOrphan, Skipped } from "../../data/outbox.ts";
+import type { OpenDatabase, Place } from "./opening.ts";
+import { type Backfill, OutboxBackfill } from "./outbox-backfill.ts";
+import { EVENTS_OF_ROWS, LAG, NEXT_ROWS, REMOVE_ROWS } from "./outbox-statements.ts";
+import { ShardLocks } from "./shard-locks.ts";
+import { bind } from "./statement.ts";
+
+/** What an outbox is in. */
+export interface OutboxPlace {
+  readonly place: Place;
+  /** Uses the database, which is opened when it is not open. */
+  use<Result>(work: (database: OpenDatabase) => Promise<Result>): Promise<Result>;
+  /** Whether anybody has asked for the database. */
+  isOpened(): boolean;
+  /** Where to begin with what is in no outbox; undefined: nowhere. */
+  readonly backfill: Backfill | undefined;
+}
+
+const LANE_ROWS = 100;
+const BODY_BYTES = 4 * 1024 * 1024;
+const ALL_SHARDS: ReadonlySet<number> = new Set(Array.from({ length: RELAY_SHARDS }, (_, shard) => shard));
+const NO_SHARDS: ReadonlySet<number> = new Set();
+/** Rows after whose removal the embedded database is swept: it has nobody who does that in the background. */
+const SWEEP_ROWS = 10_000;
+const SWEEP = "VACUUM hub.outbox, hub.user_head";
+
+interface Row {
+  readonly id: string;
+  readonly shard: number;
+  readonly topic: string;
+  readonly user_id: string;
+  readonly seq: string;
+  readonly event_id: string;
+  readonly event_type: string;
+  readonly data_type: string;
+  readonly table_name: string;
+}
+
+interface EventOfRow {
+  readonly place: number;
+  readonly record_us: string;
+  readonly hash: Buffer;
+  readonly body: Buffer | null;
+}
+
+/** The outbox of a database, read as the role that may do nothing else. */
+export class PostgresOutbox implements Outbox {
+  readonly #at: OutboxPlace;
+  readonly #locks: ShardLocks | undefined;
+  readonly #backfill: OutboxBackfill | undefined;
+  #removed = 0;
+
+  constructor(at: OutboxPlace) {
+    this.#at = at;
+    this.#locks = "url" in at.place ? new ShardLocks(at.place.url) : undefined;
+    this.#backfill = at.backfill && new OutboxBackfill(at.backfill, at.use);
+  }
+
+  async claim(): Promise<ReadonlySet<number>> {
+    if (this.#isUntouched()) return NO_SHARDS;
+    // The embedded database is this process's alone.
+    const shards = this.#locks ? await this.#locks.claim() : ALL_SHARDS;
+    if (!this.#backfill || (await this.#backfill.isDone())) return shards;
+    // Nobody sends until what is older stands before what is newer. Who has the first shard sees to it.
+    if (shards.has(0)) await this.#backfill.advance();
+    return NO_SHARDS;
+  }
+
+  async next(
+    shards: ReadonlySet<number>,
+    { lanes, topics, users }: Skipped,
+  ): Promise<{ events: readonly OutboxEvent[]; orphans: readonly OutboxOrphan[] }> {
+    const statement = bind(
+      NEXT_ROWS,
+      [...shards],
+      topics,
+      lanes.map(({ shard }) => shard),
+      lanes.map(({ topic }) => topic),
+      users.map(({ topic }) => topic),
+      users.map(({ userId }) => userId),
+      LANE_ROWS,
+    );
+    const rows = await this.#at.use(({ relays }) =>
+      relays.once<Row>("hub_relay", { userIds: [] }, statement),
+    );
+    if (rows.length === 0) return { events: [], orphans: [] };
+    const userIds = new Set(rows.map(({ user_id }) => user_id));
+    const wanted = bind(
+      EVENTS_OF_ROWS,
+      rows.map(({ user_id }) => user_id),
+      rows.map(({ event_id }) => event_id),
+      rows.map(({ table_name }) => table_name),
+      BODY_BYTES,
+    );
+    const found = await this.#at.use(({ relays }) =>
+      relays.once<EventOfRow>("hub_relay", { userIds }, wanted),
+    );
+    return joined(rows, found);
+  }
+
+  async remove(shard: number, ids: readonly string[]): Promise<void> {
+    await this.#at.use(({ relays }) =>
+      relays.once("hub_relay", { userIds: [] }, bind(REMOVE_ROWS, shard, ids)),
+    );
+    this.#removed += ids.length;
+    if (this.#locks || this.#removed < SWEEP_ROWS) return;
+    this.#removed = 0;
+    await this.#at.use(({ relays }) => relays.lend((client) => client.query(SWEEP)));
+  }
+
+  async lag(): Promise<OutboxLag> {
+    if (this.#isUntouched()) return { rows: 0, oldestMs: 0 };
+    const [row] = await this.#at.use(({ relays }) =>
+      relays.once<{ rows: string; oldest_ms: string }>("hub_relay", { userIds: [] }, LAG),
+    );
+    return { rows: Number(row?.rows ?? 0), oldestMs: Number(row?.oldest_ms ?? 0) };
+  }
+
+  async close(): Promise<void> {
+    this.#locks?.close();
+  }
+
+  // An embedded database that has never been used has nothing to send, and costs time and memory.
+  #isUntouched(): boolean {
+    const { place } = this.#at;
+    return "embeddedIn" in place && !this.#at.isOpened() && !existsSync(place.embeddedIn);
+  }
+}
+
+// Payloads beyond the bound come with a later look; a row whose event is not there any more has nothing to send.
+function joined(
+  rows: readonly Row[],
+  found: readonly EventOfRow[],
+): { events: OutboxEvent[]; orphans: OutboxOrphan[] } {
+  const byPlace = new Map(found.map((event) => [event.place, event]));
+  const events: OutboxEvent[] = [];
+  const orphans: OutboxOrphan[] = [];
+  for (const [index, row] of rows.entries()) {
+    const { id, shard, topic, user_id: userId, event_id: eventId } = row;
+    const event = byPlace.get(index + 1);
+    const table = eventTable(row.table_name);
+    if (!event || !table) orphans.push({ id, shard, topic, userId, eventId });
+    else if (event.body) {
+      events.push({
+        ...{ id, shard, topic, userId, eventId, table },
+        eventType: row.event_type,
+        dataType: row.data_type,
+        sequence: BigInt(row.seq),
+        recordTimeUs: BigInt(event.record_us),
+        hash: event.hash,
+        body: event.body,
+      });
+    }
+  }
+  return { events, orphans };
+}
