@@ -55,6 +55,7 @@ export function plot(title: string, xName: string, curves: readonly Curve[]): st
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
     `<text x="${LEFT}" y="22" font-size="15">${escaped(title)}</text>`,
     text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 36, xName, "middle"),

@@ -14,6 +14,8 @@ import { startServer } from "../process.ts";
 import type { Growth } from "./curves.ts";
 import { topicsAnswer, topicsCall, topicsLoad } from "./topics.ts";
 
+const WHY =
+  "A read of one domain costs the same however many topics there are: its answer is laid out once. Start, memory and a publish follow the size of the documents, which are read, compared and checked as a whole; below a thousand topics what is fixed hides it. Memory is what the process holds after a load of reads.";
 const SIZES = [10, 100, 1_000, 10_000, 100_000];
 const DOCUMENT = "phase2/messaging/kafka.json";
 const READ_SECONDS = 2;
@@ -36,6 +38,7 @@ export async function topicsCurve(): Promise<Growth> {
     points: costs.map(([topics, one]) => [topics, pick(one)] as const),
   });
   return {
+    why: WHY,
     file: "curve-topics.svg",
     title: "More topics",
     xName: "topics",

@@ -6,6 +6,8 @@ import { spread } from "../measure.ts";
 import type { Growth } from "./curves.ts";
 import { STREAMS, watchedHub } from "./watchers.ts";
 
+const WHY =
+  "Below a thousand watchers a change costs what its publishing costs; above, each watcher adds the same: one write to its stream. Memory is the process's own until the streams outweigh it.";
 const SIZES = [10, 100, 1_000, 10_000];
 const CHANGES = 10;
 const SETTLE_MS = 2_000;
@@ -26,6 +28,7 @@ export async function watchersCurve(): Promise<Growth> {
     points: costs.map(([watchers, one]) => [watchers, pick(one)] as const),
   });
   return {
+    why: WHY,
     file: "curve-watchers.svg",
     title: "More watchers",
     xName: "watchers",

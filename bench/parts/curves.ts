@@ -14,15 +14,17 @@ export interface Growth {
   /** The cause. */
   readonly xName: string;
   readonly curves: readonly Curve[];
+  /** What bends them. */
+  readonly why: string;
 }
 
 /** How the hub's costs grow with topics, watchers and events; the curves are drawn beside the results. */
 export async function curves(): Promise<Report> {
   const lines: string[] = [];
   for (const measure of [topicsCurve, watchersCurve, eventsCurve]) {
-    const { file, title, xName, curves: drawn } = await measure();
+    const { file, title, xName, curves: drawn, why } = await measure();
     await writeFile(join(import.meta.dirname, "..", file), plot(title, xName, drawn));
-    lines.push(`![${title}](${file})`, "", ...table(xName, drawn), "");
+    lines.push(`![${title}](${file})`, "", ...table(xName, drawn), "", why, "");
   }
   return { lines, bars: [] };
 }
