@@ -45,6 +45,7 @@ export async function seed(engine: Engine): Promise<void> {
     await engine.admin(`INSERT INTO hub.${table} ${EVENT} ${VALUES}`, ["", newEvent("").eventId, ZERO]);
   }
   await engine.admin("INSERT INTO hub.legal_hold VALUES ('', '{}', 'r', 'a')");
+  await engine.admin("INSERT INTO hub.outbox_backfill (position, events) VALUES ('seed', 0)");
   await engine.admin("INSERT INTO hub.erasure VALUES ('', 'd', 'ERASED', 1, NULL, '{}', 'r', 'a')");
   await engine.admin(
     `INSERT INTO hub.pruned (user_id, data_type, seqs, hashes, newest_seq, reason, pruned_at, key_id, signature)
@@ -268,6 +269,9 @@ export async function otherTableFaults(client: PoolClient, table: string): Promi
     );
     await expect("a reader sees its users", 1, attempt(client, "hub_read", { users: list(ALICE) }, all));
     await expect("a reader without users sees nothing", 0, attempt(client, "hub_read", { users: "" }, all));
+    const names = "SELECT user_id, seq FROM hub.user_head WHERE user_id <> ''";
+    await expect("a relay sees whose heads there are", 2, attempt(client, "hub_relay", {}, names));
+    await expect("a relay changes none", DENIED, attempt(client, "hub_relay", {}, change));
   } else if (table === "outbox") {
     const insert = `INSERT INTO hub.outbox (shard, user_id, seq, topic, event_id, event_type, data_type, table_name, created_at)
       VALUES (0, $1, 1, 't', gen_random_uuid(), 'x', 'd', 'user_auth', now())`;
@@ -289,7 +293,33 @@ export async function otherTableFaults(client: PoolClient, table: string): Promi
     await expect("a writer sees nothing", DENIED, attempt(client, "hub_append", { users: list(ALICE) }, all));
     await expect("a reader sees nothing", DENIED, attempt(client, "hub_read", { user: ALICE }, all));
     await expect("a relay sees all", 2, attempt(client, "hub_relay", {}, all));
+    await expect(
+      "a relay adds for the users that it names",
+      1,
+      attempt(client, "hub_relay", { users: list(ALICE) }, insert, [ALICE]),
+    );
+    await expect(
+      "a relay adds for no other",
+      DENIED,
+      attempt(client, "hub_relay", { users: list(ALICE) }, insert, [BOB]),
+    );
+    await expect(
+      "a relay of '' adds nothing",
+      DENIED,
+      attempt(client, "hub_relay", { users: "" }, insert, [""]),
+    );
     await expect("a relay takes away", 2, attempt(client, "hub_relay", {}, "DELETE FROM hub.outbox"));
+  } else if (table === "outbox_backfill") {
+    const insert = "INSERT INTO hub.outbox_backfill (position, events) VALUES ('then', 1)";
+    await expect("a relay sees what it noted", 1, attempt(client, "hub_relay", {}, all));
+    await expect("a relay notes", 1, attempt(client, "hub_relay", {}, insert));
+    await expect(
+      "a relay takes nothing back",
+      DENIED,
+      attempt(client, "hub_relay", {}, "DELETE FROM hub.outbox_backfill"),
+    );
+    await expect("a writer sees nothing", DENIED, attempt(client, "hub_append", { users: list(ALICE) }, all));
+    await expect("a reader sees nothing", DENIED, attempt(client, "hub_read", { user: ALICE }, all));
   } else if (table === "page_token_key") {
     await expect("a reader has it", 1, attempt(client, "hub_read", {}, all));
     await expect("a writer has not", DENIED, attempt(client, "hub_append", {}, all));
