@@ -37,7 +37,7 @@ export interface RestOptions {
 }
 
 /** The one table from what is wrong to the HTTP status of a REST answer. */
-const STATUS_OF: Readonly<Record<Reason, number>> = {
+export const STATUS_OF: Readonly<Record<Reason, number>> = {
   INVALID_REQUEST: 400,
   INVALID_SUBJECT: 400,
   REQUEST_TOO_LARGE: 413,

@@ -8,7 +8,7 @@ import { HubError, type Reason } from "../errors.ts";
 import { refusalMessage } from "./release-messages.ts";
 
 /** The one table from what is wrong to the code on the wire. */
-const CODE_OF: Readonly<Record<Reason, Code>> = {
+export const CODE_OF: Readonly<Record<Reason, Code>> = {
   INVALID_REQUEST: Code.InvalidArgument,
   INVALID_SUBJECT: Code.InvalidArgument,
   REQUEST_TOO_LARGE: Code.ResourceExhausted,
