@@ -160,12 +160,14 @@ function refuse(title: string, findings: readonly Finding[], code: number): numb
 
 function greeting(url: string, auth: string): string {
   const token = auth === "jwt" ? ' -H "authorization: Bearer $TOKEN"' : "";
+  // Whoever starts the hub by npm has a checkout; else the command is installed.
+  const command = processEnv.npm_lifecycle_event ? "npm run -s central-hub --" : "central-hub";
   return `Central Hub serves at ${url}
 
 Try:
   curl${token} "${url}/api/config/messaging/kafka/topics?domain=user_domain"
   curl${token} -H "content-type: application/json" -d '{"domain":"market_data"}' ${url}/centralhub.config.v1.ConfigService/GetNatsSubjects
-  npm run -s central-hub -- get topics --domain user_domain --url ${url}
+  ${command} get topics --domain user_domain --url ${url}
 `;
 }
 
