@@ -1,4 +1,5 @@
 import { HubError } from "../errors.ts";
+import { spread } from "./deadline.ts";
 
 /** What is known of a system: the newest look that succeeded, and why the last one did not when it did not. */
 export interface Observation<Observed> {
@@ -21,9 +22,6 @@ export interface ObservationTimes {
  * took half as long: whoever asks is told in time, and a cluster that takes its time is not cut off.
  */
 const PATIENCE_MS = 2_500;
-
-/** Share of the interval by which looks are spread, so that hubs that start together do not look together. */
-const JITTER = 0.1;
 
 /**
  * Looks at a system again and again, one look at a time, and keeps what it saw. A look that takes long is told of, one that
@@ -96,7 +94,7 @@ export class ObservationLoop<Observed> {
     }
     this.#running = undefined;
     if (this.#stopped.signal.aborted) return;
-    const wait = intervalMs * (1 - Math.random() * JITTER) - (performance.now() - began);
+    const wait = spread(intervalMs) - (performance.now() - began);
     this.#next(Math.max(0, wait));
     this.#onLook(this.#observation);
   }

@@ -1,5 +1,5 @@
 import { HubError } from "../errors.ts";
-import { startDeadline } from "./deadline.ts";
+import { spread, startDeadline } from "./deadline.ts";
 import type { OpenProbe, Probe, Reading } from "./probe.ts";
 import type { Target } from "./targets.ts";
 
@@ -20,8 +20,6 @@ interface Look {
   readonly latencyMs: number;
 }
 
-/** Share of the interval by which looks may come early, so that hubs that start together do not look together. */
-const JITTER = 0.1;
 /** Time between a look that says otherwise than before and the one that confirms it, in milliseconds. */
 const CONFIRM_MS = 250;
 /** Least time that a confirming look gets, in milliseconds. Otherwise it gets what the first has left. */
@@ -97,7 +95,7 @@ export class ProbeLoop {
     }
     if (this.#stopped.signal.aborted) return;
     this.#take(look);
-    this.#next(Math.max(0, this.#target.intervalMs * (1 - Math.random() * JITTER) - elapsed()));
+    this.#next(Math.max(0, spread(this.#target.intervalMs) - elapsed()));
     this.#onLook();
   }
 

@@ -115,7 +115,7 @@ function timeMove(
   const wanted = String(target);
   if (!removes || !isTighter(current, target)) {
     if (!differs) return undefined;
-    return { name, after: wanted, declared: wanted, risk: ChangeRisk.SAFE, warnings: [], stepsLeft: 0 };
+    return harmless(name, wanted);
   }
   const { offsets } = observed;
   const oldest = offsets.isSeen
@@ -127,14 +127,7 @@ function timeMove(
     `records older than ${timeText(next)} are removed; until now it is ${timeText(current)}`,
     ...(stepsLeft > 0 ? [`this is one step towards ${timeText(target)}; ${stepsLeft} more follow`] : []),
   ];
-  return {
-    name,
-    after: String(next),
-    declared: wanted,
-    risk: ChangeRisk.DESTRUCTIVE,
-    warnings,
-    stepsLeft,
-  };
+  return tightened(name, next, wanted, warnings, stepsLeft);
 }
 
 function bytesMove(declared: KafkaTopic, observed: ObservedTopic): Move {
@@ -145,20 +138,28 @@ function bytesMove(declared: KafkaTopic, observed: ObservedTopic): Move {
   const current = removed ? BigInt(settingOf(observed, name) || "-1") : UNLIMITED;
   const removes = declaredPolicy(declared).includes("delete");
   if (!removes || !isTighter(current, target)) {
-    return { name, after: wanted, declared: wanted, risk: ChangeRisk.SAFE, warnings: [], stepsLeft: 0 };
+    return harmless(name, wanted);
   }
   const held = observed.sizeBytes.isSeen ? roomFor(observed.sizeBytes.value) : UNSEEN_BYTES;
   const limit: Limit = { current, target, held, step: undefined, leastStep: 1n };
   const { next, stepsLeft } = nextStep(limit);
   const warnings = [`each partition loses its oldest records once it holds ${next} bytes`];
-  return {
-    name,
-    after: String(next),
-    declared: wanted,
-    risk: ChangeRisk.DESTRUCTIVE,
-    warnings,
-    stepsLeft,
-  };
+  return tightened(name, next, wanted, warnings, stepsLeft);
+}
+
+function harmless(name: string, wanted: string): Move {
+  return { name, after: wanted, declared: wanted, risk: ChangeRisk.SAFE, warnings: [], stepsLeft: 0 };
+}
+
+// One step of what removes records.
+function tightened(
+  name: string,
+  next: bigint,
+  declared: string,
+  warnings: readonly string[],
+  stepsLeft: number,
+): Move {
+  return { name, after: String(next), declared, risk: ChangeRisk.DESTRUCTIVE, warnings, stepsLeft };
 }
 
 function policyMove(observed: ObservedTopic, policy: string, isSlowed: boolean): Move {

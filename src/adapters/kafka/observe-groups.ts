@@ -112,22 +112,14 @@ async function describeClassic(
   node: number,
   names: readonly string[],
 ): Promise<Descriptions> {
-  const found: Descriptions = new Map();
-  try {
+  return await describeAll(names, async () => {
     const { groups } = await cluster.ask(node, describeGroupsV5.api, [...names], false);
-    for (const { groupId, errorCode, groupState, members } of groups) {
+    return groups.map(({ groupId, errorCode, groupState: state, members }) => {
       const topics = members.flatMap(({ memberMetadata }) => subscribedTopics(memberMetadata));
-      found.set(
-        groupId,
-        errorCode === 0
-          ? seen({ state: groupState, members: members.length, topics })
-          : unseen(refusal(errorCode)),
-      );
-    }
-  } catch (error) {
-    for (const name of names) found.set(name, unseen(reasonOf(error)));
-  }
-  return found;
+      const description = { state, members: members.length, topics };
+      return [groupId, errorCode === 0 ? seen(description) : unseen(refusal(errorCode))];
+    });
+  });
 }
 
 async function describeManaged(
@@ -135,25 +127,29 @@ async function describeManaged(
   node: number,
   names: readonly string[],
 ): Promise<Descriptions> {
-  const found: Descriptions = new Map();
-  try {
+  return await describeAll(names, async () => {
     const { groups } = await cluster.ask(node, consumerGroupDescribeV0.api, [...names], false);
-    for (const { groupId, errorCode, errorMessage, groupState, members } of groups) {
+    return groups.map(({ groupId, errorCode, errorMessage, groupState: state, members }) => {
       const topics = members.flatMap(({ subscribedTopicNames, assignment }) => [
         ...subscribedTopicNames,
         ...assignment.topicPartitions.map(({ topicName }) => topicName),
       ]);
-      found.set(
-        groupId,
-        errorCode === 0
-          ? seen({ state: groupState, members: members.length, topics })
-          : unseen(refusal(errorCode, errorMessage)),
-      );
-    }
+      const description = { state, members: members.length, topics };
+      return [groupId, errorCode === 0 ? seen(description) : unseen(refusal(errorCode, errorMessage))];
+    });
+  });
+}
+
+// A coordinator that does not answer leaves all of its groups unseen.
+async function describeAll(
+  names: readonly string[],
+  ask: () => Promise<(readonly [string, Seen<Description>])[]>,
+): Promise<Descriptions> {
+  try {
+    return new Map(await ask());
   } catch (error) {
-    for (const name of names) found.set(name, unseen(reasonOf(error)));
+    return new Map(names.map((name) => [name, unseen(reasonOf(error))]));
   }
-  return found;
 }
 
 async function fetchOffsets(
