@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { openAuditLog } from "./adapters/files/audit-log.ts";
 import { readDocumentDirectory, watchDocumentDirectory } from "./adapters/files/document-directory.ts";
@@ -19,10 +18,11 @@ import { Health } from "./health/health.ts";
 import { HealthBoard } from "./health/health-board.ts";
 import { countHealth } from "./health/health-metrics.ts";
 import { createFront } from "./http/front.ts";
+import { gateOf } from "./http/gate.ts";
 import { HotAnswers } from "./http/hot-answers.ts";
-import { type IdentityGate, openGate } from "./http/identity.ts";
 import { listen } from "./http/listener.ts";
 import { createRestHandler } from "./http/rest.ts";
+import { restRoutes } from "./http/rest-routes.ts";
 import { readTls } from "./http/tls.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { observe, observeComponents } from "./observe.ts";
@@ -99,7 +99,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     ...{ settings, config, metrics, logger, lifecycle, publisher },
     components: infrastructure,
   });
-  const gate = await createGate(settings);
+  const gate = await gateOf(settings);
   const status = new ServingStatus(
     SERVICES.map((service) => service.typeName),
     infrastructure,
@@ -114,20 +114,18 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     basis: () => config.snapshot,
     extraHeaders: () => staleness(live),
   });
+  const metricsNeed = settings.publicMetrics ? ("public" as const) : { scope: "health:read" };
+  const ready = (): boolean => status.get("") === "SERVING";
   const rest = createRestHandler({
+    routes: restRoutes({ config, health: healthBoard, userData, metrics, live, ready, metricsNeed }),
     config,
     hot,
-    health: healthBoard,
     userData,
     gate,
     logger,
     metrics,
-    live,
-    ready: () => status.get("") === "SERVING",
     extraHeaders: () => staleness(live),
-    readMaxBytes: settings.readMaxBytes,
-    unaryDeadlineMs: settings.unaryDeadlineMs,
-    metricsNeed: settings.publicMetrics ? "public" : { scope: "health:read" },
+    ...settings,
   });
   const rpc = createRpc({
     routes: hubRoutes({
@@ -242,20 +240,4 @@ function importFiles(parts: {
 function staleness(live: LiveConfig): Record<string, string> {
   const { reachable, since } = live.log.status;
   return reachable ? {} : { "x-hub-stale-seconds": String(Math.round((Date.now() - since) / 1000)) };
-}
-
-async function createGate(settings: Settings): Promise<IdentityGate> {
-  if (settings.auth === "none") return openGate;
-  const { createJwtGate } = await import("./http/jwt-gate.ts");
-  const rules = {
-    issuer: settings.jwtIssuer,
-    audience: settings.jwtAudience,
-    algorithms: settings.jwtAlgorithms,
-    clockToleranceMs: settings.jwtClockToleranceMs,
-    cacheEntries: settings.jwtCacheEntries,
-  };
-  const keys = /^https?:\/\//.test(settings.jwtJwks)
-    ? { url: new URL(settings.jwtJwks) }
-    : { set: JSON.parse(await readFile(settings.jwtJwks, "utf8")) };
-  return createJwtGate(keys, rules);
 }

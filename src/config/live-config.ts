@@ -135,9 +135,19 @@ async function lastSound(log: RevisionLog, before: RevisionEntry): Promise<Snaps
   return undefined;
 }
 
+/** Makes ready what takes time of an entry that is about to be served. */
+export function makeReady(entry: RevisionEntry): void {
+  readied.set(entry, compile(entry.documents, entry.time));
+}
+
+const readied = new WeakMap<RevisionEntry, ReturnType<typeof compile>>();
+
 // As of the time when it was accepted: a waiver that has expired since does not take back what was published.
-function compileEntry(entry: RevisionEntry) {
-  return compile(entry.documents, entry.time);
+function compileEntry(entry: RevisionEntry): ReturnType<typeof compile> {
+  const ready = readied.get(entry);
+  // The entry may be kept for long after it was served, and is not to keep this.
+  readied.delete(entry);
+  return ready ?? compile(entry.documents, entry.time);
 }
 
 function toSnapshot(compiled: Compiled, { epoch, revision, time }: RevisionEntry): Snapshot {

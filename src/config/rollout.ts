@@ -85,6 +85,11 @@ export class Rollout {
     return this.#instances.get(keyOf(service, instance))?.rejected.has(nonce) ?? false;
   }
 
+  /** The contents that an instance has refused, by nonce. */
+  rejections(service: string, instance: string): readonly string[] {
+    return [...(this.#instances.get(keyOf(service, instance))?.rejected.keys() ?? [])];
+  }
+
   /** Every instance, by service, then by name. */
   instances(service = ""): readonly Instance[] {
     this.#forget();

@@ -34,13 +34,18 @@ interface Heard {
   readonly heard: number;
 }
 
+/** An instance of a service. */
+export type InstanceName = Pick<Instance, "service" | "instance">;
+
 /** What the rest of the hub asks of a rollout, whether it is of one hub or of all. */
-export interface RolloutView extends Pick<Rollout, "connect" | "report" | "hasRejected" | "instances"> {
-  /** Calls back after each change. Returns the way to stop. */
-  onChange(listener: () => void): () => void;
+export interface RolloutView extends Pick<Rollout, "connect" | "report" | "rejections" | "instances"> {
+  /** Whether an instance has refused a content. */
+  hasRejected(service: string, instance: string, nonce: string): boolean;
+  /** Calls back after each change, with the instance that has changed. Returns the way to stop. */
+  onChange(listener: (instance: InstanceName) => void): () => void;
 }
 
-type Local = Pick<Rollout, "connect" | "report" | "hasRejected" | "instances" | "onChange">;
+type Local = Pick<Rollout, "connect" | "report" | "hasRejected" | "rejections" | "instances" | "onChange">;
 
 /** The rollout as all hubs of one log see it: each knows its own instances, and is told of the others'. */
 export class SharedRollout implements RolloutView {
@@ -49,7 +54,7 @@ export class SharedRollout implements RolloutView {
   readonly #now: () => number;
   /** By service and instance, then by hub. */
   readonly #peers = new Map<string, Map<string, Heard>>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(instance: InstanceName) => void>();
   readonly #stops: (() => void)[];
 
   constructor(local: Local, bus: RolloutBus, hub: string, now: () => number = Date.now) {
@@ -65,7 +70,7 @@ export class SharedRollout implements RolloutView {
       () => clearInterval(round),
       local.onChange((instance) => {
         bus.send(this.#toRecord(instance));
-        this.#tell();
+        this.#tell(instance);
       }),
       bus.onRecord((record) => {
         if (record.hub === hub) return;
@@ -73,7 +78,7 @@ export class SharedRollout implements RolloutView {
         const hubs = this.#peers.get(key) ?? new Map<string, Heard>();
         this.#peers.set(key, hubs);
         hubs.set(record.hub, { record, heard: now() });
-        this.#tell();
+        this.#tell(record);
       }),
     ];
   }
@@ -104,7 +109,13 @@ export class SharedRollout implements RolloutView {
     );
   }
 
-  onChange(listener: () => void): () => void {
+  rejections(service: string, instance: string): readonly string[] {
+    const heard = [...(this.#peers.get(keyOf({ service, instance }))?.values() ?? [])];
+    const nonces = heard.flatMap(({ record }) => record.rejected.map(([nonce]) => nonce));
+    return [...new Set([...this.#local.rejections(service, instance), ...nonces])];
+  }
+
+  onChange(listener: (instance: InstanceName) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -114,8 +125,8 @@ export class SharedRollout implements RolloutView {
     for (const stop of this.#stops) stop();
   }
 
-  #tell(): void {
-    for (const listener of this.#listeners) listener();
+  #tell(instance: InstanceName): void {
+    for (const listener of this.#listeners) listener(instance);
   }
 
   // As the local rollout, which forgets an instance that has been gone for a day.
@@ -153,7 +164,7 @@ export class SharedRollout implements RolloutView {
   }
 }
 
-function keyOf({ service, instance }: { service: string; instance: string }): string {
+function keyOf({ service, instance }: InstanceName): string {
   return `${service}\0${instance}`;
 }
 

@@ -28,6 +28,9 @@ export interface WatchLimits {
   readonly catchUpMs: number;
 }
 
+/** What a watch asks of a rollout. */
+export type WatchedRollout = Pick<RolloutView, "connect" | "hasRejected">;
+
 /** Reads an earlier revision back from the history; undefined when it cannot be had. */
 export type Recall = (revision: bigint) => Promise<Snapshot | undefined>;
 
@@ -37,7 +40,7 @@ export type Recall = (revision: bigint) => Promise<Snapshot | undefined>;
  */
 export class ConfigWatch {
   readonly #window: WatchWindow;
-  readonly #rollout: RolloutView;
+  readonly #rollout: WatchedRollout;
   readonly #limits: WatchLimits;
   readonly #readBack: Recall;
   readonly #recalls = new Map<bigint, Promise<void>>();
@@ -46,7 +49,7 @@ export class ConfigWatch {
   /** With `readBack`, who resumes from before the hub's start is spared a snapshot of what it has. */
   constructor(
     first: Snapshot,
-    rollout: RolloutView,
+    rollout: WatchedRollout,
     limits: WatchLimits,
     readBack: Recall = async () => undefined,
   ) {

@@ -4,10 +4,14 @@ import {
   GetMessagingConfigResponseSchema,
   GetNatsSubjectsResponseSchema,
 } from "../../gen/centralhub/config/v1/config_service_pb.ts";
+import type { ConfigManager } from "../config/config-manager.ts";
 import { SYSTEMS } from "../config/document-set.ts";
+import type { LiveConfig } from "../config/live-config.ts";
+import type { UserData } from "../data/user-data.ts";
 import { type Json, renderMessage } from "../documents/render.ts";
+import type { HealthBoard } from "../health/health-board.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type { Need } from "./identity.ts";
-import type { RestOptions } from "./rest.ts";
 import { healthRoutes, notOk } from "./rest-health-routes.ts";
 import type { RestCall } from "./rest-user-routes.ts";
 
@@ -36,16 +40,63 @@ const READ: Need = { scope: "config:read" };
 
 type Fields = { [key: string]: Json };
 
+/** What the routes answer from. */
+export interface RouteParts {
+  readonly config: ConfigManager;
+  readonly health: HealthBoard;
+  readonly userData: UserData;
+  readonly metrics: Metrics;
+  readonly live: Pick<LiveConfig, "log" | "troubles">;
+  /** Whether the hub takes calls, for /readyz. */
+  readonly ready: () => boolean;
+  /** What /metrics needs. */
+  readonly metricsNeed: Need;
+}
+
 /** Every REST route by its path. The shapes are a promise to old services: see the README. */
-export function restRoutes({
-  config,
-  health,
-  live,
-  metrics,
-  ready,
-  metricsNeed,
-  userData,
-}: RestOptions): ReadonlyMap<string, RestRoute> {
+export function restRoutes(parts: RouteParts): ReadonlyMap<string, RestRoute> {
+  const { config, health, live, metrics, ready, metricsNeed, userData } = parts;
+  return new Map<string, RestRoute>([
+    ...configRoutes(config),
+    ...healthRoutes(health),
+    ["/healthz", { need: "public", parameters: [], answer: () => ({ json: { status: "ok" } }) }],
+    [
+      "/readyz",
+      {
+        need: "public",
+        parameters: [],
+        answer: () => {
+          const { reachable, reason } = live.log.status;
+          // A hub that serves its last good snapshot is ready, and says what is wrong.
+          const json: Json = {
+            status: ready() ? "ready" : "not ready",
+            revision: Number(config.snapshot.revision),
+            revision_log: reachable ? "reachable" : `out of reach: ${reason}`,
+            documents_in_trouble: live.troubles.map(({ source }) => source),
+            // What the hub looks at and can do without.
+            watched_and_not_ok: notOk(health),
+            user_data: userData.stores.map(({ status }) => ({ state: status.state, ...status.facts })),
+          };
+          return { status: ready() ? 200 : 503, json };
+        },
+      },
+    ],
+    [
+      "/metrics",
+      {
+        need: metricsNeed,
+        parameters: [],
+        answer: async () => {
+          const { contentType, body } = await metrics.text();
+          return { contentType, text: body };
+        },
+      },
+    ],
+  ]);
+}
+
+/** The routes of the configuration, which answer from the snapshot alone. */
+export function configRoutes(config: ConfigManager): ReadonlyMap<string, RestRoute> {
   const routes = new Map<string, RestRoute>([
     [
       "/api/config/messaging/nats/subjects",
@@ -89,41 +140,7 @@ export function restRoutes({
         },
       },
     ],
-    ["/healthz", { need: "public", parameters: [], answer: () => ({ json: { status: "ok" } }) }],
-    [
-      "/readyz",
-      {
-        need: "public",
-        parameters: [],
-        answer: () => {
-          const { reachable, reason } = live.log.status;
-          // A hub that serves its last good snapshot is ready, and says what is wrong.
-          const json: Json = {
-            status: ready() ? "ready" : "not ready",
-            revision: Number(config.snapshot.revision),
-            revision_log: reachable ? "reachable" : `out of reach: ${reason}`,
-            documents_in_trouble: live.troubles.map(({ source }) => source),
-            // What the hub looks at and can do without.
-            watched_and_not_ok: notOk(health),
-            user_data: userData.stores.map(({ status }) => ({ state: status.state, ...status.facts })),
-          };
-          return { status: ready() ? 200 : 503, json };
-        },
-      },
-    ],
-    [
-      "/metrics",
-      {
-        need: metricsNeed,
-        parameters: [],
-        answer: async () => {
-          const { contentType, body } = await metrics.text();
-          return { contentType, text: body };
-        },
-      },
-    ],
   ]);
-  for (const [path, route] of healthRoutes(health)) routes.set(path, route);
   for (const system of SYSTEMS) {
     routes.set(`/api/config/messaging/${system}`, {
       need: READ,

@@ -1,35 +1,29 @@
 import type { ConfigManager } from "../config/config-manager.ts";
-import type { LiveConfig } from "../config/live-config.ts";
 import type { UserData } from "../data/user-data.ts";
 import { HubError, type Reason, requestTooLarge, unknownName } from "../errors.ts";
-import type { HealthBoard } from "../health/health-board.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { etagOf, type HotAnswers, matches } from "./hot-answers.ts";
-import { admit, type IdentityGate, type Need } from "./identity.ts";
+import { admit, type IdentityGate } from "./identity.ts";
 import type { Request, Response } from "./listener.ts";
 import { bodyOf } from "./request-body.ts";
 import { requestIdOf } from "./request-id.ts";
-import { type RestRoute, restRoutes } from "./rest-routes.ts";
+import type { RestRoute } from "./rest-routes.ts";
 import { USER_PATHS, type UserRoute, userRoute } from "./rest-user-routes.ts";
 
 /** What the REST face needs. */
 export interface RestOptions {
-  readonly config: ConfigManager;
-  readonly health: HealthBoard;
+  /** By their path; those of users' paths are found by it. */
+  readonly routes: ReadonlyMap<string, RestRoute>;
+  readonly config: Pick<ConfigManager, "snapshot">;
   readonly userData: UserData;
   readonly gate: IdentityGate;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  readonly live: Pick<LiveConfig, "log" | "troubles">;
-  /** Whether the hub takes calls, for /readyz. */
-  readonly ready: () => boolean;
   /** Where answers are kept that depend on the snapshot alone. */
   readonly hot: HotAnswers;
   /** Headers for every answer, such as how old the configuration is while the log is out of reach. */
   readonly extraHeaders: () => Readonly<Record<string, string>>;
-  /** What /metrics needs. */
-  readonly metricsNeed: Need;
   /** Bytes of a body at most. */
   readonly readMaxBytes: number;
   /** Time that a call may take, in milliseconds. */
@@ -90,7 +84,7 @@ interface Reply {
 
 /** Answers plain requests: the REST face of the same answers, behind the same gate. */
 export function createRestHandler(options: RestOptions): (request: Request, response: Response) => void {
-  const routes = restRoutes(options);
+  const { routes } = options;
   return (request, response) => {
     const began = performance.now();
     const requestId = requestIdOf(header(request, "x-request-id"));

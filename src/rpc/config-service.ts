@@ -2,7 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { AppliedOutcome, type ConfigService } from "../../gen/centralhub/config/v1/config_service_pb.ts";
 import type { ConfigManager } from "../config/config-manager.ts";
 import type { Action } from "../config/permissions.ts";
-import type { RolloutView } from "../config/shared-rollout.ts";
+import type { Delivery } from "../config/rollout.ts";
 import type { ConfigWatch } from "../config/watch.ts";
 import { HubError, unknownName } from "../errors.ts";
 import { untilShutdown } from "./stream-end.ts";
@@ -17,11 +17,16 @@ type Reads = Pick<
   | "snapshot"
 >;
 
+/** Takes what instances report; returns, or resolves, once it counts. */
+export interface Reports {
+  report(service: string, instance: string, delivery: Delivery, error: string): void | Promise<void>;
+}
+
 /** ConfigService over the reads of a ConfigManager, the watch, and what instances report. */
 export function configService(
   config: Reads,
   watch: ConfigWatch,
-  rollout: RolloutView,
+  rollout: Reports,
 ): ServiceImpl<typeof ConfigService> {
   return {
     getMessagingConfig: (request) => config.getMessagingConfig(request),
@@ -42,7 +47,7 @@ export function configService(
       }
       checkReport(config.snapshot, service, revision);
       await watch.expectContent(revision, nonce);
-      rollout.report(
+      await rollout.report(
         service,
         instance,
         { revision, nonce },

@@ -1,4 +1,11 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import {
+  AggregatorRegistry,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObject,
+  Registry,
+} from "prom-client";
 import { BUCKETS, RpcSeries } from "./rpc-series.ts";
 
 /** The numbers that the hub keeps of itself, under the names that stock gRPC dashboards know. */
@@ -12,12 +19,20 @@ export interface Metrics {
   /** The revision that is served. */
   revision(revision: bigint): void;
   /** A number that is asked for when the metrics are read. */
-  gauge(name: string, help: string, value: () => number): void;
+  gauge(name: string, help: string, value: () => number, together?: Together): void;
   /** The same, with a number for each combination of labels; one that is not given any more is gone. */
   gauges(name: string, help: string, labels: readonly string[], samples: () => Iterable<Sample>): void;
   /** All metrics in Prometheus' text format. */
   text(): Promise<{ contentType: string; body: string }>;
+  /** The same as values, for another process that puts them together with its own. */
+  values(): Promise<MetricValues>;
 }
+
+/** What the numbers of several processes make together; "sum" where nothing is said. */
+export type Together = "sum" | "min" | "max";
+
+/** Metrics on their way from one process to another. */
+export type MetricValues = readonly MetricObject[];
 
 /** One number of a metric with labels. */
 export interface Sample {
@@ -25,8 +40,8 @@ export interface Sample {
   readonly value: number;
 }
 
-/** Metrics in a registry of their own. */
-export function createMetrics(): Metrics {
+/** Metrics in a registry of their own; `others` gives what other processes of the same hub have to add. */
+export function createMetrics(others?: () => Promise<readonly MetricValues[]>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -39,16 +54,23 @@ export function createMetrics(): Metrics {
     buckets: BUCKETS,
     registers,
   });
-  const revision = new Gauge({ name: "hub_revision", help: "Revision that is served.", registers });
+  const revision = new Gauge({
+    name: "hub_revision",
+    help: "Revision that is served.",
+    aggregator: "min",
+    registers,
+  });
+  const values = (): Promise<MetricValues> => registry.getMetricsAsJSON();
   return {
     rpcStarted: (service, method) => rpc.started(service, method),
     rpcHandled: (service, method, code, seconds) => rpc.handled(service, method, code, seconds),
     httpHandled: (route, status, seconds) => http.observe({ route, status: String(status) }, seconds),
     revision: (value) => revision.set(Number(value)),
-    gauge: (name, help, value) => {
+    gauge: (name, help, value, together = "sum") => {
       new Gauge({
         name,
         help,
+        aggregator: together,
         registers,
         collect() {
           this.set(value());
@@ -67,6 +89,13 @@ export function createMetrics(): Metrics {
         },
       });
     },
-    text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    text: async () => {
+      const { contentType } = registry;
+      const more = (await others?.()) ?? [];
+      if (more.length === 0) return { contentType, body: await registry.metrics() };
+      const all = [await values(), ...more].map((list) => [...list]);
+      return { contentType, body: await AggregatorRegistry.aggregate(all).metrics() };
+    },
+    values,
   };
 }

@@ -164,9 +164,6 @@ const sendsAgainWhatWasRefused: MakeWatch = (first, rollout, limits, readBack): 
     first,
     {
       connect: (...args) => rollout.connect(...args),
-      report: (...args) => rollout.report(...args),
-      instances: (...args) => rollout.instances(...args),
-      onChange: (...args) => rollout.onChange(...args),
       hasRejected: () => false,
     },
     limits,

@@ -5,6 +5,7 @@ import { HealthBoard, type HealthSources } from "../../src/health/health-board.t
 import { HotAnswers } from "../../src/http/hot-answers.ts";
 import { openGate } from "../../src/http/identity.ts";
 import { createRestHandler } from "../../src/http/rest.ts";
+import { restRoutes } from "../../src/http/rest-routes.ts";
 import { silentLogger } from "../../src/telemetry/logger.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { managerOf } from "../config/manager.ts";
@@ -21,20 +22,21 @@ async function serve(sources: HealthSources): Promise<string> {
     basis: () => config.snapshot,
     extraHeaders: () => ({}),
   });
+  const userData = { stores: [] } as never;
+  const health = new HealthBoard(sources, 15_000);
+  const live = { log: { status: { reachable: true } }, troubles: [] } as never;
+  const ready = () => true;
   const handler = createRestHandler({
+    routes: restRoutes({ config, health, userData, metrics, live, ready, metricsNeed: "public" }),
     config,
     hot,
-    health: new HealthBoard(sources, 15_000),
     gate: openGate,
     logger: silentLogger,
     metrics,
-    live: { log: { status: { reachable: true } }, troubles: [] } as never,
-    userData: { stores: [] } as never,
+    userData,
     readMaxBytes: 1_000,
     unaryDeadlineMs: 1_000,
-    ready: () => true,
     extraHeaders: () => ({}),
-    metricsNeed: "public",
   });
   const server = createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
