@@ -114,14 +114,14 @@ await describeWith(
       const applied = await cli("apply", "--yes");
       expect(applied).toMatchObject({ code: 0 });
       expect(applied.err).toMatch(
-        /11 done, 0 done before, 0 left out, 0 failed: the brokers are as declared/,
+        /12 done, 0 done before, 0 left out, 0 failed: the brokers are as declared/,
       );
       await allIsWell();
-      expect(await get("topics")).toMatchObject({ total: 9, healthy: 9, missing: 0, drifted: 0 });
+      expect(await get("topics")).toMatchObject({ total: 10, healthy: 10, missing: 0, drifted: 0 });
       expect(await get("streams")).toMatchObject({ total: 2, healthy: 2, missing: 0, drifted: 0 });
       expect(new Set(Object.values(await printedStates(kafka, declared)))).toEqual(new Set(["healthy"]));
       const health = createClient(HealthService, createGrpcTransport({ baseUrl: hub.url }));
-      expect(await health.checkKafkaTopics({})).toMatchObject({ status: HealthStatus.HEALTHY, healthy: 9 });
+      expect(await health.checkKafkaTopics({})).toMatchObject({ status: HealthStatus.HEALTHY, healthy: 10 });
       expect(await health.checkNatsStreams({})).toMatchObject({ status: HealthStatus.HEALTHY, healthy: 2 });
       for (const what of ["topics", "streams"]) expect(await cli("health", what)).toMatchObject({ code: 0 });
     });

@@ -167,7 +167,7 @@ await describeWith(
       };
       const verdicts = Object.entries(components).map(([name, verdict]) => [name, { verdict }]);
       await found("/api/health", { status: "healthy", components: Object.fromEntries(verdicts), causes: [] });
-      await found("/api/health/kafka/topics", { status: "degraded", total: 9, healthy: 0, missing: 9 });
+      await found("/api/health/kafka/topics", { status: "degraded", total: 10, healthy: 0, missing: 10 });
       await found("/api/health/nats/streams", { status: "degraded", total: 2, healthy: 0, missing: 2 });
       expect(await runCli(["health", "topics", "--url", hub.url])).toMatchObject({ code: 3 });
     });
@@ -176,8 +176,8 @@ await describeWith(
       await Promise.all([createTopics(), createStreams()]);
       await found("/api/health/kafka/topics", {
         status: "healthy",
-        total: 9,
-        healthy: 9,
+        total: 10,
+        healthy: 10,
         missing: 0,
         drifted: 0,
       });
@@ -214,7 +214,7 @@ await describeWith(
         services: { "trading-engine": { caused_by: ["kafka"] }, "data-bridge": { verdict: "ok" } },
       });
       expect((await get("/api/health")).causes).toHaveLength(1);
-      await found("/api/health/kafka/topics", { status: "error", total: 9, healthy: 0, unknown: 9 });
+      await found("/api/health/kafka/topics", { status: "error", total: 10, healthy: 0, unknown: 10 });
       expect((await get("/api/health/kafka/topics")).error).toMatch(/^Kafka cannot be seen: /);
       expect(await get("/readyz")).toMatchObject({ status: "ready", watched_and_not_ok: { kafka: "wrong" } });
       expect(await runCli(["health", "--url", hub.url])).toMatchObject({ code: 3 });
@@ -223,7 +223,7 @@ await describeWith(
 
       await kafka.restart();
       await found("/api/health", { status: "healthy", causes: [] });
-      await found("/api/health/kafka/topics", { status: "healthy", healthy: 9 });
+      await found("/api/health/kafka/topics", { status: "healthy", healthy: 10 });
       expect(verdicts.at(-1)).toBe(Verdict.OK);
       stop.abort();
       await watching;

@@ -65,7 +65,7 @@ await describeWith(
       let hub = await hubProcess(dataDir, port);
       await hub.publish({ [FILE]: await manyTopics(60) });
       const { token, changes } = await hub.plan({ systems: ["kafka"] });
-      expect(changes).toHaveLength(69);
+      expect(changes).toHaveLength(70);
       let done = 0;
       for (let kills = 1; kills <= 4; kills++) {
         const events = hub.topology.applyTopology({ token });
@@ -79,12 +79,12 @@ await describeWith(
         }
         hub = await hubProcess(dataDir, port);
         const left = (await hub.plan({ systems: ["kafka"] })).changes.length;
-        expect(left).toBeLessThan(69 - done);
-        done = 69 - left;
+        expect(left).toBeLessThan(70 - done);
+        done = 70 - left;
       }
       const last = await hub.apply(token);
       expect(last.finished).toMatchObject({ failed: 0, skipped: 0, converged: true });
-      expect(last.finished.done + last.finished.alreadyDone).toBe(69);
+      expect(last.finished.done + last.finished.alreadyDone).toBe(70);
       expect(last.finished.alreadyDone).toBe(done);
       expect(ids(await hub.plan({ systems: ["kafka"] }))).toEqual([]);
       const audit = await readFile(join(dataDir, "audit.jsonl"), "utf8");
@@ -104,8 +104,8 @@ await describeWith(
       await a.publish({ [FILE]: await manyTopics(200) });
       await alone.publish({ [FILE]: await manyTopics(30) });
       for (const [first, second, topics] of [
-        [alone, alone, 39],
-        [a, b, 209],
+        [alone, alone, 40],
+        [a, b, 210],
       ] as const) {
         const { token } = await first.plan({ systems: ["kafka"] });
         const begun = Promise.withResolvers<void>();
@@ -232,7 +232,7 @@ await describeWith(
         const file = join(directory, "plan.json");
         const drift = await cli("plan", "--out", file);
         expect(drift.code).toBe(3);
-        expect(drift.err).toMatch(/9 to make, 0 to change, 0 to remove, 0 impossible, 0 unchanged/);
+        expect(drift.err).toMatch(/10 to make, 0 to change, 0 to remove, 0 impossible, 0 unchanged/);
         expect(drift.out).toMatch(/\+ kafka user\.trades: create\n {4}partitions: 6\n/);
         expect(drift.out).toMatch(/data types: trades/);
         const unasked = await cli("apply");
@@ -240,17 +240,17 @@ await describeWith(
         expect(unasked.err).toMatch(/--yes/);
         const applied = await cli("apply", "--plan", file, "--yes");
         expect(applied).toMatchObject({ code: 0 });
-        expect(applied.err).toMatch(/\[9\/9\] kafka\/user\.transactions\/create: done\n/);
+        expect(applied.err).toMatch(/\[10\/10\] kafka\/user\.transactions\/create: done\n/);
         expect(applied.err).toMatch(
-          /9 done, 0 done before, 0 left out, 0 failed: the brokers are as declared/,
+          /10 done, 0 done before, 0 left out, 0 failed: the brokers are as declared/,
         );
-        expect((await cli("apply", "--plan", file, "--yes")).err).toMatch(/0 done, 9 done before/);
+        expect((await cli("apply", "--plan", file, "--yes")).err).toMatch(/0 done, 10 done before/);
         const clean = await cli("plan", "--output", "json");
         expect(clean.code).toBe(0);
         expect(JSON.parse(clean.out)).toMatchObject({
           version: "phase2",
           changes: [],
-          summary: { unchanged: 9 },
+          summary: { unchanged: 10 },
         });
         await kafka.tool("topics", ["--create", "--topic", "orders.new"]);
         const imported = await cli("import", "--dir", directory);

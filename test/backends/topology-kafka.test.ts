@@ -8,9 +8,10 @@ import { kafkaProgram } from "../support/servers/kafka-program.ts";
 import { describeWith } from "../support/toolchains.ts";
 import { converge, endings, ids, startTopologyHub } from "../topology/topology-hub.ts";
 
+// In the order of the ids of changes.
 const USER_TOPICS = [
   ...["user.auth", "user.backtests", "user.commands", "user.mt5_status"],
-  ...["user.risk_alerts", "user.settings", "user.trades", "user.transactions"],
+  ...["user.risk_alerts", "user.settings.events", "user.settings", "user.trades", "user.transactions"],
 ];
 const FILE = "phase2/messaging/kafka.json";
 
@@ -44,17 +45,17 @@ await describeWith(
           "kafka/system.audit/create",
           ...USER_TOPICS.map((topic) => `kafka/${topic}/create`),
         ]);
-        expect(plan.summary).toMatchObject({ create: 9, update: 0, unchanged: 0 });
+        expect(plan.summary).toMatchObject({ create: 10, update: 0, unchanged: 0 });
         expect(plan.clusterIds.kafka).toBe(kafka.clusterId);
         const { finished, steps } = await hub.apply(plan.token);
-        expect(steps).toHaveLength(18);
-        expect(finished).toMatchObject({ done: 9, failed: 0, skipped: 0, converged: true });
+        expect(steps).toHaveLength(20);
+        expect(finished).toMatchObject({ done: 10, failed: 0, skipped: 0, converged: true });
         const described = await kafka.tool("topics", ["--describe", "--topic", "user.commands"]);
         expect(described).toMatch(/PartitionCount: 6/);
         expect(described).toMatch(/retention\.ms=220903200000/);
         const after = await hub.plan({ version: "phase2" });
         expect(ids(after)).toEqual([]);
-        expect(after.summary).toMatchObject({ unchanged: 9 });
+        expect(after.summary).toMatchObject({ unchanged: 10 });
       });
 
       it("takes the same token again, as after an apply that was cut off", async () => {
@@ -62,7 +63,7 @@ await describeWith(
         const { token } = await hub.plan();
         await hub.apply(token);
         const again = await hub.apply(token);
-        expect(again.finished).toMatchObject({ done: 0, alreadyDone: 9, failed: 0, converged: true });
+        expect(again.finished).toMatchObject({ done: 0, alreadyDone: 10, failed: 0, converged: true });
       });
     });
 
@@ -218,7 +219,7 @@ await describeWith(
       await hub.publish(imported.documents);
       const plan = await hub.plan();
       expect(ids(plan)).toEqual([]);
-      expect(plan.summary).toMatchObject({ unchanged: 12 });
+      expect(plan.summary).toMatchObject({ unchanged: 13 });
       const again = await hub.topology.importTopology({});
       expect(again.documents[FILE]).toBe(text);
     });

@@ -38,13 +38,13 @@ await describeWith(
       const dataDir = await temporaryDirectory();
       const hub = await hubHere(dataDir);
       const { token, changes } = await hub.plan({ systems: ["kafka"] });
-      expect(changes).toHaveLength(9);
+      expect(changes).toHaveLength(10);
       const result = await hub.apply(token);
       expect(endings(result)).toMatchObject({
         "kafka/user.auth/create": "DONE",
         "kafka/user.trades/create": "FAILED",
       });
-      expect(result.finished).toMatchObject({ done: 1, failed: 8, converged: false });
+      expect(result.finished).toMatchObject({ done: 1, failed: 9, converged: false });
       const failed = result.steps.find(({ outcome }) => outcome === StepOutcome.FAILED);
       expect(failed?.message).toMatch(/the broker refuses: \w*AUTHORIZATION_FAILED/);
       const audit = (await readFile(join(dataDir, "audit.jsonl"), "utf8")).trim().split("\n");
@@ -53,7 +53,7 @@ await describeWith(
       expect(ended).toMatchObject({ action: "apply", outcome: "failed" });
       expect(ended.changes).toContain("kafka/user.auth/create DONE");
       // The lock is free again.
-      expect((await hub.apply(token)).finished).toMatchObject({ alreadyDone: 1, failed: 8 });
+      expect((await hub.apply(token)).finished).toMatchObject({ alreadyDone: 1, failed: 9 });
     });
 
     it("is out of reach for plans and applies in bounded time when it stands still, and changes nothing", async () => {
@@ -68,7 +68,7 @@ await describeWith(
       } finally {
         kafka.resume();
       }
-      await expect.poll(async () => (await hub.apply(token)).finished.failed, { timeout: 40_000 }).toBe(8);
+      await expect.poll(async () => (await hub.apply(token)).finished.failed, { timeout: 40_000 }).toBe(9);
     });
   },
 );

@@ -25,11 +25,22 @@ describe("get", () => {
     expect(code).toBe(0);
     expect(err).toMatch(HEADER);
     const lines = out.trimEnd().split("\n");
-    expect(lines[0]).toBe("DOMAIN         KEY           TOPIC              PARTITIONS  RETENTION  CLEANUP");
-    expect(lines).toContain("user_domain    commands      user.commands      6           7 years    delete");
-    expect(lines).toContain("user_domain    settings      user.settings      3           unlimited  compact");
-    expect(lines).toContain("system_domain  audit         system.audit       3           7 years    delete");
-    expect(lines).toHaveLength(10);
+    expect(lines[0]).toBe(
+      "DOMAIN         KEY              TOPIC                 PARTITIONS  RETENTION  CLEANUP",
+    );
+    expect(lines).toContain(
+      "user_domain    commands         user.commands         6           7 years    delete",
+    );
+    expect(lines).toContain(
+      "user_domain    settings         user.settings         3           unlimited  compact",
+    );
+    expect(lines).toContain(
+      "user_domain    settings_events  user.settings.events  3           unlimited  delete",
+    );
+    expect(lines).toContain(
+      "system_domain  audit            system.audit          3           7 years    delete",
+    );
+    expect(lines).toHaveLength(11);
   });
 
   it.each(["json", "yaml"])("shows topics as %s, of one domain", async (output) => {

@@ -260,6 +260,7 @@ describe("the shipped documents", () => {
       ["user.risk_alerts", 3, YEAR, "delete"],
       ["user.transactions", 3, 10 * YEAR, "delete"],
       ["user.backtests", 3, 90 * DAY, "delete"],
+      ["user.settings.events", 3, -1, "delete"],
     ]);
     expect(7 * YEAR).toBe(220_903_200_000);
   });

@@ -67,11 +67,11 @@ describe("a plan held against the brokers as they are now", () => {
   };
 
   it("is open as long as nothing has moved", () => {
-    expect(match(empty, empty)).toEqual(Array(9).fill("open"));
+    expect(match(empty, empty)).toEqual(Array(10).fill("open"));
   });
 
   it("is done as far as an apply before it came, whichever steps it did", () => {
-    expect(match(empty, whole)).toEqual(Array(9).fill("done"));
+    expect(match(empty, whole)).toEqual(Array(10).fill("done"));
     expect(match(empty, without("user.backtests")).filter((state) => state === "open")).toHaveLength(1);
   });
 
@@ -91,7 +91,7 @@ describe("a plan held against the brokers as they are now", () => {
         ]),
       ),
     };
-    expect(match(less, less)).toEqual(Array(9).fill("open"));
+    expect(match(less, less)).toEqual(Array(10).fill("open"));
     const anew = {
       ...less,
       topics: new Map([...less.topics].map(([name, topic]) => [name, { ...topic, id: "anew" }])),

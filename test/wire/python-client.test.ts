@@ -34,7 +34,7 @@ await describeWith(
       const [status, ...topics] = (await output(python, [HEALTH, hub.url])).trimEnd().split("\n");
       expect(status).toMatch(/^error: Kafka is not configured; set KAFKA_BROKERS/);
       expect(topics).toContain("user.commands user_domain 6 220903200000 unknown");
-      expect(topics).toHaveLength(9);
+      expect(topics).toHaveLength(10);
     });
   },
 );

@@ -67,7 +67,13 @@ export const PLATFORM_ROWS: readonly Row[] = [
   },
   {
     fault: "a topic for the latest state that the events go to as well",
-    edits: [[ROUTES, "topic: user.settings", "topic: user.settings\n    state_topic: user.settings # here"]],
+    edits: [
+      [
+        ROUTES,
+        "topic: user.settings.events\n    state_topic: user.settings",
+        "topic: user.settings\n    state_topic: user.settings # here",
+      ],
+    ],
     rule: "routes.state_topic",
     path: "data_types.settings.state_topic",
     at: "# here",
