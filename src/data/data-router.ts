@@ -2,6 +2,7 @@ import type { DataRoute } from "../../gen/centralhub/config/v1/data_routes_pb.ts
 import type { ConfigManager } from "../config/config-manager.ts";
 import { HubError, unknownName } from "../errors.ts";
 import { EVENT_TABLES, type EventTable, eventTable } from "./event-tables.ts";
+import type { LegalHold } from "./user-event-store.ts";
 
 /** Where the events of one data type go. */
 export interface Route {
@@ -72,6 +73,19 @@ export class DataRouter {
   /** The data type of a table. A table that is no longer anyone's keeps the name that it was made with. */
   dataTypeOf(table: EventTable): string {
     return this.#now().byTable.get(table)?.dataType ?? table.slice("user_".length);
+  }
+
+  /**
+   * Whether a hold keeps the events of a data type. One that names a data type which there is no more keeps all: what it
+   * was about may have another name now.
+   */
+  isHeld({ dataTypes }: Pick<LegalHold, "dataTypes">, dataType: string): boolean {
+    const { byDataType } = this.#now();
+    return (
+      dataTypes.length === 0 ||
+      dataTypes.includes(dataType) ||
+      dataTypes.some((named) => !byDataType.has(named))
+    );
   }
 
   #now(): Routes {

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import type { HistorySigner } from "./history-keys.ts";
 
 /** One event that is gone. */
 export interface GoneEvent {
@@ -49,6 +50,19 @@ export function goneBytes({ userId, dataType, reason, timeUs, events }: GoneHist
     whole(BigInt(events.length)),
     ...events.flatMap(({ sequence, hash }) => [whole(sequence), hash]),
   ]);
+}
+
+/** Events of one signed record at most: whoever reads it takes it into memory. */
+export const RECORD_EVENTS = 2_000;
+
+/** Signs what goes of one user's data type, in as many records as it takes. */
+export function signGone(signer: HistorySigner, gone: GoneHistory): readonly Signed<GoneHistory>[] {
+  const records: Signed<GoneHistory>[] = [];
+  for (let at = 0; at < gone.events.length; at += RECORD_EVENTS) {
+    const record = { ...gone, events: gone.events.slice(at, at + RECORD_EVENTS) };
+    records.push({ ...record, keyId: signer.keyId, signature: signer.sign(goneBytes(record)) });
+  }
+  return records;
 }
 
 /** The bytes that the seal of an export is signed over. */

@@ -1,3 +1,4 @@
+import type { QueryResult } from "pg";
 import type { EventTable } from "../../data/event-tables.ts";
 import type { Outbox } from "../../data/outbox.ts";
 import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
@@ -5,10 +6,11 @@ import type { Head, LegalHold, PageQuery, StoreStatus, UserEventStore } from "..
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
 import { type GoneRow, goneRecord } from "./gone.ts";
+import { LOCK_KEEPING } from "./keeping.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { PostgresOutbox } from "./outbox.ts";
 import type { Backfill } from "./outbox-backfill.ts";
-import { bind } from "./statement.ts";
+import { bind, type Statement } from "./statement.ts";
 import {
   AFTER,
   COUNT,
@@ -157,8 +159,9 @@ export class PostgresUserEventStore implements UserEventStore {
 
   async setHold({ userId, dataTypes, reason, author }: Omit<LegalHold, "createTimeUs">): Promise<LegalHold> {
     const statement = bind(SET_HOLD, userId, dataTypes, reason, author);
-    const rows = await this.#use(({ reads }) => reads.once<HoldRow>("hub_retention", { userId }, statement));
-    const [row] = rows as [HoldRow];
+    const row = await this.#use(({ reads }) =>
+      reads.twice("hub_retention", { userId }, locked(statement), holdRow),
+    );
     return {
       userId,
       dataTypes: row.data_types,
@@ -169,7 +172,8 @@ export class PostgresUserEventStore implements UserEventStore {
   }
 
   async releaseHold(userId: string): Promise<void> {
-    await this.#use(({ reads }) => reads.once("hub_retention", { userId }, bind(RELEASE_HOLD, userId)));
+    const statement = bind(RELEASE_HOLD, userId);
+    await this.#use(({ reads }) => reads.twice("hub_retention", { userId }, locked(statement), nothingMore));
   }
 
   async pageTokenKey(): Promise<Buffer> {
@@ -257,6 +261,14 @@ export class PostgresUserEventStore implements UserEventStore {
     else logger.error({ reason }, "user data is not served; the rest of the hub is");
   }
 }
+
+// A hold that has been set holds: what is being removed meanwhile is gone before, or stays.
+const locked = (statement: Statement) => (): readonly Statement[] => [LOCK_KEEPING, statement];
+const nothingMore = () => ({ statements: [], result: undefined });
+const holdRow = ([, answer]: readonly QueryResult[]) => ({
+  statements: [],
+  result: answer?.rows[0] as HoldRow,
+});
 
 function storedEvent(row: EventRow, table: EventTable): StoredEvent {
   return {
