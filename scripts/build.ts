@@ -19,7 +19,7 @@ await build({
   bundle: true,
   splitting: true,
   // They find files of their own beside themselves.
-  external: ["@electric-sql/pglite", "node-pg-migrate"],
+  external: ["@electric-sql/pglite", "@platformatic/kafka", "node-pg-migrate"],
   platform: "node",
   format: "esm",
   target: "node22",

@@ -154,6 +154,20 @@ describe("the bundle", () => {
     expect(await bundle.exited).toBe(0);
   });
 
+  it("serves where brokers are configured, with everything that speaks to them", async () => {
+    const [kafka, nats] = ["127.0.0.1:1", "nats://127.0.0.1:1"];
+    const env = { KAFKA_BROKERS: kafka, NATS_URL: nats, ZOOKEEPER_CONNECT: kafka };
+    const { url } = await serve([], env, "dist/bundle/central-hub.js");
+    const reasons = async (): Promise<unknown> => {
+      const { components } = (await (await fetch(`${url}/api/health`)).json()) as {
+        components: Record<string, { reason: string }>;
+      };
+      return ["kafka", "nats", "zookeeper"].map((name) => components[name]?.reason);
+    };
+    const expected = Array(3).fill(`${kafka}: nobody listens there`);
+    await expect.poll(reasons, { timeout: 20_000 }).toEqual(expected);
+  });
+
   it("exports the same .proto files", async () => {
     const directory = join(await temporaryDirectory(), "protos");
     const run = startProcess(["export", "protos", directory], {}, "dist/bundle/central-hub.js");
