@@ -12,6 +12,7 @@ import { fanout } from "./parts/fanout.ts";
 import { latency } from "./parts/latency.ts";
 import { memory } from "./parts/memory.ts";
 import { reads } from "./parts/reads.ts";
+import { relay } from "./parts/relay.ts";
 import { rest } from "./parts/rest.ts";
 import { start } from "./parts/start.ts";
 import { userdata } from "./parts/userdata.ts";
@@ -30,6 +31,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   memory: { title: "Memory of watchers", run: memory },
   start: { title: "Start, and memory when idle", run: start },
   userdata: { title: "User data", run: userdata },
+  relay: { title: "From the outbox to Kafka", run: relay },
   curves: { title: "Costs as it grows", run: curves },
 };
 

@@ -31,6 +31,7 @@ const NODE_PEERS = {
   connect: { name: "plain connect-node", file: "connect-node" },
   grpcJs: { name: "grpc-js", file: "grpc-js" },
   grpcJsInsert: { name: "grpc-js and one INSERT for each call", file: "grpc-js-insert" },
+  kafkaProducer: { name: "a producer with its records in memory", file: "kafka-producer" },
   pgUnnest: { name: "pg inserting with unnest, without a service", file: "pg-unnest" },
 } as const satisfies Record<string, Script>;
 

@@ -11,8 +11,11 @@ const OPEN_MS = 30_000;
 const CONNECTIONS = 4;
 
 /** Starts a hub with a database in PostgreSQL, and waits until it is open. */
-export async function startUserDataHub(url: string): Promise<BenchHub> {
-  const hub = await startBenchHub({ env: { DATABASE_URL: url, DATABASE_ALLOW_BYPASS: "true" } });
+export async function startUserDataHub(
+  url: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<BenchHub> {
+  const hub = await startBenchHub({ env: { DATABASE_URL: url, DATABASE_ALLOW_BYPASS: "true", ...env } });
   // The hub serves before its database is open.
   const isOpen = async (): Promise<boolean> => {
     await callOnce(readPage(hub, "nobody"));
