@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "./sha256.ts";
 import type { StoredEvent } from "./user-event.ts";
 
 /** What the hash of an event is made of, beside the hash before it. */
@@ -13,29 +13,22 @@ const DOMAIN = Buffer.from("centralhub.userdata.v1\0");
  * over payloads that are gone. docs/user-data.md tells the same to whoever verifies a chain without this program.
  */
 export function eventHash(event: Hashed, previousHash: Buffer): Buffer {
-  const header = Buffer.alloc(16);
+  const texts = [event.userId, event.eventId, event.eventType];
+  const header = Buffer.allocUnsafe(16);
   header.writeBigUInt64BE(event.sequence, 0);
   header.writeBigInt64BE(event.recordTimeUs, 8);
-  return createHash("sha256")
-    .update(DOMAIN)
-    .update(previousHash)
-    .update(header)
-    .update(text(event.userId))
-    .update(text(event.eventId))
-    .update(text(event.eventType))
-    .update(event.bodySha256)
-    .digest();
+  return sha256(Buffer.concat([DOMAIN, previousHash, header, ...texts.map(text), event.bodySha256]));
 }
 
 /** The SHA-256 of a payload. */
 export function bodyHash(body: Buffer): Buffer {
-  return createHash("sha256").update(body).digest();
+  return sha256(body);
 }
 
 // Each text after its length in bytes, so that no two lists of texts give the same bytes.
 function text(value: string): Buffer {
-  const bytes = Buffer.from(value, "utf8");
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
+  const bytes = Buffer.allocUnsafe(4 + Buffer.byteLength(value));
+  bytes.writeUInt32BE(bytes.length - 4);
+  bytes.write(value, 4);
+  return bytes;
 }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { HubError } from "../errors.ts";
+import { sha256 } from "./sha256.ts";
 import type { Appended, NewEvent } from "./user-event.ts";
 import type { UserEventStore } from "./user-event-store.ts";
 
@@ -167,5 +167,5 @@ function refused(error: unknown): HubError {
 function laneOf(userId: string, lanes: number): number {
   if (lanes === 1) return 0;
   // Other bits than those of the bucket, so that the users of one database are spread over all lanes.
-  return createHash("sha256").update(userId).digest().readUInt32BE(4) % lanes;
+  return sha256(userId).readUInt32BE(4) % lanes;
 }
