@@ -1,10 +1,11 @@
-import type { QueryResult } from "pg";
 import { type AppendPlan, eventKey, type Known, type Placed, planAppend } from "../../data/append-plan.ts";
 import { relayShardOf } from "../../data/buckets.ts";
 import { EVENT_TABLES } from "../../data/event-tables.ts";
 import type { Appended, NewEvent } from "../../data/user-event.ts";
 import type { Head } from "../../data/user-event-store.ts";
+import type { Answer } from "./batch.ts";
 import type { Database } from "./database.ts";
+import { bigints, byteas, smallints, texts, uuids } from "./parameters.ts";
 import { bind, type Statement } from "./statement.ts";
 import {
   ENSURE_HEADS,
@@ -38,26 +39,23 @@ export async function append(
   hasOutbox: boolean,
 ): Promise<readonly Appended[]> {
   const userIds = [...new Set(events.map(({ userId }) => userId))];
+  const users = texts(userIds);
   return await database.twice(
     "hub_append",
     { userIds },
     (isFirstTry) => {
       // Ids that the hub has made are new, unless a try before has stored them and its answer was lost.
       const perhapsKnown = events.filter(({ isIdGiven }) => isIdGiven || !isFirstTry);
-      const statements = [bind(ENSURE_HEADS, userIds), bind(LOCK_HEADS, userIds), NOW];
+      const statements = [bind(ENSURE_HEADS, users), bind(LOCK_HEADS, users), NOW];
       if (perhapsKnown.length === 0) return statements;
-      const ids = perhapsKnown.map(({ eventId }) => eventId);
-      return [
-        ...statements,
-        bind(
-          FIND_KNOWN,
-          perhapsKnown.map(({ userId }) => userId),
-          ids,
-        ),
+      const known = [
+        texts(perhapsKnown.map(({ userId }) => userId)),
+        uuids(perhapsKnown.map(({ eventId }) => eventId)),
       ];
+      return [...statements, bind(FIND_KNOWN, ...known)];
     },
     ([, heads, now, known]) => {
-      const [{ now_us: nowUs }] = (now as QueryResult).rows as [{ now_us: string }];
+      const [{ now_us: nowUs }] = (now as Answer<{ now_us: string }>).rows as [{ now_us: string }];
       const plan = planAppend(events, headsOf(heads), knownOf(known), BigInt(nowUs));
       return { statements: writes(plan, nowUs, hasOutbox), result: plan.outcomes };
     },
@@ -71,14 +69,14 @@ function writes({ placed, heads }: AppendPlan, nowUs: string, hasOutbox: boolean
     const rows = placed.filter(({ event }) => event.table === table);
     if (rows.length === 0) continue;
     const columns = [
-      rows.map(({ event }) => event.userId),
-      rows.map(({ event }) => event.eventId),
-      rows.map(({ sequence }) => String(sequence)),
-      rows.map(({ event }) => event.eventType),
-      rows.map(({ event }) => event.body),
-      rows.map(({ event }) => event.bodySha256),
-      rows.map(({ previousHash }) => previousHash),
-      rows.map(({ hash }) => hash),
+      texts(rows.map(({ event }) => event.userId)),
+      uuids(rows.map(({ event }) => event.eventId)),
+      bigints(rows.map(({ sequence }) => sequence)),
+      texts(rows.map(({ event }) => event.eventType)),
+      byteas(rows.map(({ event }) => event.body)),
+      byteas(rows.map(({ event }) => event.bodySha256)),
+      byteas(rows.map(({ previousHash }) => previousHash)),
+      byteas(rows.map(({ hash }) => hash)),
     ];
     statements.push(bind(INSERT[table], ...columns, nowUs));
   }
@@ -86,9 +84,9 @@ function writes({ placed, heads }: AppendPlan, nowUs: string, hasOutbox: boolean
   statements.push(
     bind(
       MOVE_HEADS,
-      [...heads.keys()],
-      moved.map(({ sequence }) => String(sequence)),
-      moved.map(({ hash }) => hash),
+      texts([...heads.keys()]),
+      bigints(moved.map(({ sequence }) => sequence)),
+      byteas(moved.map(({ hash }) => hash)),
     ),
   );
   if (hasOutbox) statements.push(outboxRows(placed, nowUs));
@@ -105,25 +103,25 @@ function outboxRows(all: readonly Placed[], nowUs: string): Statement {
   const events = placed.map(({ event }) => event);
   return bind(
     INSERT_OUTBOX,
-    events.map(({ userId }) => relayShardOf(userId)),
-    events.map(({ userId }) => userId),
-    placed.map(({ sequence }) => String(sequence)),
-    rows.map(({ topic }) => topic),
-    events.map(({ eventId }) => eventId),
-    events.map(({ eventType }) => eventType),
-    events.map(({ dataType }) => dataType),
-    events.map(({ table }) => table),
+    smallints(events.map(({ userId }) => relayShardOf(userId))),
+    texts(events.map(({ userId }) => userId)),
+    bigints(placed.map(({ sequence }) => sequence)),
+    texts(rows.map(({ topic }) => topic)),
+    uuids(events.map(({ eventId }) => eventId)),
+    texts(events.map(({ eventType }) => eventType)),
+    texts(events.map(({ dataType }) => dataType)),
+    texts(events.map(({ table }) => table)),
     nowUs,
   );
 }
 
-function headsOf(answer: QueryResult | undefined): Map<string, Head> {
-  const rows = (answer?.rows ?? []) as HeadRow[];
+function headsOf(answer: Answer | undefined): Map<string, Head> {
+  const rows = (answer?.rows ?? []) as readonly HeadRow[];
   return new Map(rows.map(({ user_id, seq, hash }) => [user_id, { sequence: BigInt(seq), hash }]));
 }
 
-function knownOf(answer: QueryResult | undefined): Map<string, Known> {
-  const rows = (answer?.rows ?? []) as KnownRow[];
+function knownOf(answer: Answer | undefined): Map<string, Known> {
+  const rows = (answer?.rows ?? []) as readonly KnownRow[];
   return new Map(
     rows.map((row) => [
       eventKey(row.user_id, row.event_id),

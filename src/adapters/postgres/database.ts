@@ -1,4 +1,5 @@
-import { Pool, type PoolClient, type PoolConfig, type QueryResult } from "pg";
+import { Pool, type PoolClient, type PoolConfig } from "pg";
+import { type Answer, runBatch } from "./batch.ts";
 import { isConnectionLost, isContention, TookTooLong, toFailure, unavailable } from "./failure.ts";
 import type { Statement } from "./statement.ts";
 
@@ -14,15 +15,13 @@ export interface DatabaseOptions {
   readonly transactionMs: number;
 }
 
-// SET LOCAL ends with the transaction, whoever has the connection next, and also behind a pooler.
-const BEGIN: Readonly<Record<Role, string>> = {
-  hub_append: begin("hub_append", "READ WRITE"),
-  hub_read: begin("hub_read", "READ ONLY"),
-  hub_relay: begin("hub_relay", "READ WRITE"),
-  hub_retention: begin("hub_retention", "READ WRITE"),
+const MODES: Readonly<Record<Role, string>> = {
+  hub_append: "READ WRITE",
+  hub_read: "READ ONLY",
+  hub_relay: "READ WRITE",
+  hub_retention: "READ WRITE",
 };
-const SET_USER = "SELECT set_config('app.user_id', $1, true)";
-const SET_USERS = "SELECT set_config('app.user_ids', $1, true)";
+const COMMIT: Statement = { name: "commit", text: "COMMIT" };
 const TRIES = 3;
 
 /** One database: the only way to it is a transaction as one of the hub's roles, with its context set. */
@@ -31,7 +30,7 @@ export class Database {
   readonly #transactionMs: number;
 
   constructor({ pool, transactionMs }: DatabaseOptions) {
-    this.#pool = new Pool({ ...pool, pipeline: true } as PoolConfig);
+    this.#pool = new Pool(pool);
     this.#transactionMs = transactionMs;
     // An idle connection that breaks is replaced at its next use.
     this.#pool.on("error", () => {});
@@ -53,8 +52,8 @@ export class Database {
     statement: Statement,
   ): Promise<readonly Row[]> {
     return await this.#retried(async (client) => {
-      const answers = await pipeline(client, [BEGIN[role], contextStatement(context), statement, "COMMIT"]);
-      return (answers[2] as QueryResult<Row>).rows;
+      const answers = await runBatch(client, [...begin(role, context), statement, COMMIT]);
+      return (answers[2] as Answer<Row>).rows;
     });
   }
 
@@ -67,14 +66,14 @@ export class Database {
     role: Role,
     context: Context,
     first: (isFirstTry: boolean) => readonly Statement[],
-    next: (answers: readonly QueryResult[]) => { statements: readonly Statement[]; result: Result },
+    next: (answers: readonly Answer[]) => { statements: readonly Statement[]; result: Result },
   ): Promise<Result> {
     return await this.#retried(async (client, tries) => {
-      const answers = await pipeline(client, [BEGIN[role], contextStatement(context), ...first(tries === 1)]);
+      const answers = await runBatch(client, [...begin(role, context), ...first(tries === 1)]);
       const { statements, result } = next(answers.slice(2));
-      const done = await pipeline(client, [...statements, "COMMIT"]);
+      const done = await runBatch(client, [...statements, COMMIT]);
       // A transaction that had failed answers COMMIT with ROLLBACK.
-      const { command } = done.at(-1) as QueryResult;
+      const { command } = done.at(-1) as Answer;
       if (command !== "COMMIT") throw new Error(`the transaction ended with ${command}`);
       return result;
     });
@@ -148,32 +147,25 @@ export class Database {
   }
 }
 
-// All are sent before the first is answered; the first that fails is the reason why those after it did.
-async function pipeline(
-  client: PoolClient,
-  statements: readonly (Statement | string)[],
-): Promise<QueryResult[]> {
-  const answers = await Promise.allSettled(
-    statements.map((statement) =>
-      client.query(
-        typeof statement === "string" ? statement : { ...statement, values: [...(statement.values ?? [])] },
-      ),
-    ),
-  );
-  return answers.map((answer) => {
-    if (answer.status === "rejected") throw answer.reason;
-    return answer.value;
-  });
-}
-
-function contextStatement(context: Context): Statement {
-  if ("userId" in context) return { name: "set_user", text: SET_USER, values: [context.userId] };
-  const users = Object.fromEntries([...context.userIds].map((userId) => [userId, 1]));
-  return { name: "set_users", text: SET_USERS, values: [JSON.stringify(users)] };
-}
-
-function begin(role: Role, mode: string): string {
-  const bounds =
-    "SET LOCAL lock_timeout = '4s'; SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
-  return `BEGIN ISOLATION LEVEL READ COMMITTED ${mode}; SET LOCAL ROLE ${role}; ${bounds}`;
+// What is set so ends with the transaction, whoever has the connection next, and also behind a pooler.
+function begin(role: Role, context: Context): readonly [Statement, Statement] {
+  const isOne = "userId" in context;
+  const [setting, value] = isOne
+    ? ["app.user_id", context.userId]
+    : ["app.user_ids", JSON.stringify(Object.fromEntries([...context.userIds].map((userId) => [userId, 1])))];
+  const local = (name: string, to: string): string => `set_config('${name}', ${to}, true)`;
+  return [
+    { name: `begin_${role}`, text: `BEGIN ISOLATION LEVEL READ COMMITTED ${MODES[role]}` },
+    {
+      name: `${role}_for_${isOne ? "user" : "users"}`,
+      text: `SELECT ${[
+        local("role", `'${role}'`),
+        local("lock_timeout", "'4s'"),
+        local("statement_timeout", "'10s'"),
+        local("idle_in_transaction_session_timeout", "'10s'"),
+        local(setting, "$1"),
+      ].join(", ")}`,
+      values: [value],
+    },
+  ];
 }

@@ -1,10 +1,10 @@
-import type { QueryResult } from "pg";
 import type { EventTable } from "../../data/event-tables.ts";
 import type { Outbox } from "../../data/outbox.ts";
 import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
 import type { Head, LegalHold, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
+import type { Answer } from "./batch.ts";
 import { type GoneRow, goneRecord } from "./gone.ts";
 import { LOCK_KEEPING } from "./keeping.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
@@ -265,7 +265,7 @@ export class PostgresUserEventStore implements UserEventStore {
 // A hold that has been set holds: what is being removed meanwhile is gone before, or stays.
 const locked = (statement: Statement) => (): readonly Statement[] => [LOCK_KEEPING, statement];
 const nothingMore = () => ({ statements: [], result: undefined });
-const holdRow = ([, answer]: readonly QueryResult[]) => ({
+const holdRow = ([, answer]: readonly Answer[]) => ({
   statements: [],
   result: answer?.rows[0] as HoldRow,
 });

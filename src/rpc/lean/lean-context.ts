@@ -25,13 +25,7 @@ export interface CallHead {
   readonly began: number;
 }
 
-// Made when a handler first asks for the signal of a call that is over: it brings in what fetch is made of, a good part
-// of the start and of an idle hub's memory.
-let over: ConnectError | undefined;
-function callIsOver(): ConnectError {
-  over ??= new ConnectError("the call is over", Code.Canceled);
-  return over;
-}
+const OVER = new ConnectError("the call is over", Code.Canceled);
 
 /** The context of a handler, whose parts are made when they are first asked for: most handlers ask for none. */
 export class LeanContext implements HandlerContext {
@@ -59,7 +53,7 @@ export class LeanContext implements HandlerContext {
   get signal(): AbortSignal {
     if (!this.#ends) {
       this.#ends = new AbortController();
-      if (this.#end) this.#ends.abort(this.#end.reason ?? callIsOver());
+      if (this.#end) this.#ends.abort(this.#end.reason);
     }
     return this.#ends.signal;
   }
@@ -95,9 +89,9 @@ export class LeanContext implements HandlerContext {
   }
 
   /** Ends the handler's work: its signal is aborted with the reason, if it is not yet. */
-  end(reason?: unknown): void {
+  end(reason: unknown = OVER): void {
     this.#end ??= { reason };
-    this.#ends?.abort(reason ?? callIsOver());
+    this.#ends?.abort(reason);
   }
 }
 
