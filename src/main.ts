@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { EXIT, HELP, runCommand } from "./cli/run.ts";
 import { type Finding, formatFinding } from "./documents/findings.ts";
 import { checkSettingsFile, loadSettings, processEnv, SHIPPED_CONFIG_DIR } from "./settings/settings.ts";
+import { settleAfterStart } from "./settling.ts";
 
 // What only one command needs is imported there: to load all of the hub takes longer than most commands run.
 
@@ -49,6 +50,7 @@ async function serve(args: readonly string[]): Promise<number> {
   try {
     const hub = await startHub(settings, logger);
     process.stdout.write(greeting(hub.url, settings.auth));
+    settleAfterStart();
     await stopSignal();
     logger.info({}, "the hub stops");
     await hub.stop();

@@ -40,6 +40,7 @@ const HOUSE: House = {
     "main.ts": {
       rooms: [
         ...["hub.ts", "settings", "config", "documents", "adapters/files", "cli", "telemetry", "errors.ts"],
+        "settling.ts",
       ],
       gen: "none",
       builtins: "any",
@@ -82,6 +83,7 @@ const HOUSE: House = {
       builtins: "pure",
       packages: [],
     },
+    "settling.ts": { rooms: [], gen: "none", builtins: "any", packages: [] },
     "lifecycle.ts": { rooms: [], gen: "none", builtins: "pure", packages: [] },
     "errors.ts": { rooms: [], gen: "none", builtins: "pure", packages: [] },
     telemetry: {

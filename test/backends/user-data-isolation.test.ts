@@ -10,6 +10,7 @@ import {
   otherTableFaults,
   seed,
 } from "../support/user-data/isolation.ts";
+import { ownerFaults } from "../support/user-data/owner.ts";
 
 const isEvents = (table: string): boolean => EVENT_TABLES.some((each) => each === table);
 
@@ -24,9 +25,10 @@ async function partitionOf(engine: Engine, table: string): Promise<string> {
 async function faultsOf(engine: Engine, table: string): Promise<string[]> {
   const partition = isEvents(table) ? await partitionOf(engine, table) : "";
   const { appends } = await engine.store().open();
-  return await appends.lend((client) =>
+  const faults = await appends.lend((client) =>
     partition ? eventTableFaults(client, table, partition) : otherTableFaults(client, table),
   );
+  return [...faults, ...(await ownerFaults(engine, table))];
 }
 
 // The self-check, as it runs at the start and every minute.
@@ -173,19 +175,23 @@ await describeEngines("a change of what guards user data", (engine) => {
   });
 
   const guarding = policies.filter(({ using, check }) => (using ?? check) !== "true");
+  const textOf = ({ using, check }: (typeof policies)[number]): string => using ?? check ?? "";
   for (const [what, change] of [
     ["is widened by OR true", (text: string) => `${text} OR true`],
     ["lacks NULLIF", (text: string) => text.replace(/NULLIF\((current_setting\([^)]*\)), ''::text\)/, "$1")],
   ] as const) {
-    it.each(guarding)(`is seen when policy $name of $table ${what}`, async (policy) => {
-      const { table, name, using, check } = policy;
-      const how = using === null ? "" : `USING (${change(using)})`;
-      const and = check === null ? "" : `WITH CHECK (${change(check)})`;
-      await engine().admin(`ALTER POLICY ${name} ON hub.${table} ${how} ${and}`);
-      expect(await seen(table)).toEqual(RED);
-      await engine().admin(`DROP POLICY ${name} ON hub.${table}`);
-      await engine().admin(restore(policy));
-    });
+    it.each(guarding.filter((policy) => change(textOf(policy)) !== textOf(policy)))(
+      `is seen when policy $name of $table ${what}`,
+      async (policy) => {
+        const { table, name, using, check } = policy;
+        const how = using === null ? "" : `USING (${change(using)})`;
+        const and = check === null ? "" : `WITH CHECK (${change(check)})`;
+        await engine().admin(`ALTER POLICY ${name} ON hub.${table} ${how} ${and}`);
+        expect(await seen(table)).toEqual(RED);
+        await engine().admin(`DROP POLICY ${name} ON hub.${table}`);
+        await engine().admin(restore(policy));
+      },
+    );
   }
 
   it.each(["user_trades", "user_head", "outbox", "erasure"])(

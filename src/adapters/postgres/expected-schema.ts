@@ -14,10 +14,21 @@ export interface Policy {
 
 const OWN = `(user_id = ( SELECT NULLIF(current_setting('app.user_id'::text, true), ''::text) AS "nullif"))`;
 const LISTED = `(( SELECT (NULLIF(current_setting('app.user_ids'::text, true), ''::text))::jsonb AS "nullif") ? user_id)`;
+const PRUNING = `(( SELECT current_setting('app.pruning'::text, true) AS current_setting) = 'on'::text)`;
+
+/** The owner sees rows of a table while hub.prune_partition runs. */
+const OWNER: Policy = {
+  name: "owner_select",
+  command: "SELECT",
+  roles: "{hub_owner}",
+  using: PRUNING,
+  check: null,
+};
 
 const EVENTS: readonly Policy[] = [
   { name: "append_insert", command: "INSERT", roles: "{hub_append}", using: null, check: LISTED },
   { name: "append_select", command: "SELECT", roles: "{hub_append}", using: LISTED, check: null },
+  OWNER,
   { name: "read_select", command: "SELECT", roles: "{hub_read}", using: OWN, check: null },
   { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: LISTED, check: null },
   { name: "retention_delete", command: "DELETE", roles: "{hub_retention}", using: OWN, check: null },
@@ -63,8 +74,19 @@ export const POLICIES: ReadonlyMap<string, readonly Policy[]> = new Map([
       { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: "true", check: null },
     ],
   ],
-  ["legal_hold", KEPT],
-  ["pruned", KEPT],
+  ["legal_hold", [OWNER, ...KEPT]],
+  [
+    "pruned",
+    [{ name: "owner_insert", command: "INSERT", roles: "{hub_owner}", using: null, check: PRUNING }, ...KEPT],
+  ],
+  [
+    "prune_draft",
+    [
+      OWNER,
+      { name: "owner_delete", command: "DELETE", roles: "{hub_owner}", using: PRUNING, check: null },
+      { name: "retention_all", command: "ALL", roles: "{hub_retention}", using: "true", check: "true" },
+    ],
+  ],
   ["erasure", KEPT],
   [
     "page_token_key",

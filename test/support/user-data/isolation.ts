@@ -40,6 +40,12 @@ export async function seed(engine: Engine): Promise<void> {
       [userId, newEvent("").eventId],
     );
   }
+  await engine.admin(
+    `INSERT INTO hub.prune_draft
+        (partition_name, user_id, data_type, seqs, hashes, newest_seq, reason, pruned_at, key_id, signature)
+      VALUES ('p', 'x', 'd', '{1}', $1, 1, 'retention', now(), 'k', 's')`,
+    [[ZERO]],
+  );
   // A user that no caller can name: what an empty setting would match.
   for (const table of EVENT_TABLES) {
     await engine.admin(`INSERT INTO hub.${table} ${EVENT} ${VALUES}`, ["", newEvent("").eventId, ZERO]);
@@ -323,6 +329,12 @@ export async function otherTableFaults(client: PoolClient, table: string): Promi
   } else if (table === "page_token_key") {
     await expect("a reader has it", 1, attempt(client, "hub_read", {}, all));
     await expect("a writer has not", DENIED, attempt(client, "hub_append", {}, all));
+  } else if (table === "prune_draft") {
+    const take = "DELETE FROM hub.prune_draft";
+    await expect("retention sees all", 1, attempt(client, "hub_retention", {}, all));
+    await expect("retention takes away", 1, attempt(client, "hub_retention", {}, take));
+    await expect("a reader sees nothing", DENIED, attempt(client, "hub_read", { user: ALICE }, all));
+    await expect("a writer sees nothing", DENIED, attempt(client, "hub_append", { users: list(ALICE) }, all));
   } else {
     await expect("a reader sees its own", 1, attempt(client, "hub_read", { user: ALICE }, all));
     await expect("a reader without a user sees nothing", 0, attempt(client, "hub_read", { user: "" }, all));
