@@ -56,7 +56,8 @@ export async function hubProgram({
   const program: Program = {
     name,
     command: process.execPath,
-    args: (port) => [join(ROOT, entry), "serve", "--port", `${port}`],
+    // As npm start does.
+    args: (port) => ["--max-semi-space-size=4", join(ROOT, entry), "serve", "--port", `${port}`],
     cwd: ROOT,
     env: {
       HUB_CONFIG_DIR: configDir,
