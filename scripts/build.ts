@@ -24,6 +24,7 @@ await build({
   absWorkingDir: root,
   entryPoints: {
     main: "src/main.ts",
+    "worker-main": "src/worker.ts",
     client: "src/client/client.ts",
     "pglite-worker": "src/adapters/postgres/pglite-worker.ts",
   },
@@ -49,12 +50,17 @@ await build({
 });
 // What V8 compiles is kept beside the bundle, over builds too: each file is found by its content. Where that cannot be
 // written, the hub starts without.
-writeFileSync(
-  join(root, "dist/bundle/central-hub.js"),
-  `#!/usr/bin/env node
+for (const [program, main] of [
+  ["central-hub.js", "main.js"],
+  ["worker.js", "worker-main.js"],
+] as const) {
+  writeFileSync(
+    join(root, "dist/bundle", program),
+    `#!/usr/bin/env node
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 enableCompileCache(fileURLToPath(new URL("../compiled", import.meta.url)));
-await import("./main.js");
+await import("./${main}");
 `,
-);
+  );
+}

@@ -20,12 +20,15 @@ import { countHealth } from "./health/health-metrics.ts";
 import { createFront } from "./http/front.ts";
 import { gateOf } from "./http/gate.ts";
 import { HotAnswers } from "./http/hot-answers.ts";
+import { openInnerDoor } from "./http/inner-door.ts";
 import { listen } from "./http/listener.ts";
 import { createRestHandler } from "./http/rest.ts";
 import { restRoutes } from "./http/rest-routes.ts";
+import { staleness } from "./http/staleness.ts";
 import { readTls } from "./http/tls.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { observe, observeComponents } from "./observe.ts";
+import { mayStreamRequest } from "./rpc/reflection-service.ts";
 import { ANSWERED_BY_SNAPSHOT, createRpc, hubRoutes, SERVICES } from "./rpc/routes.ts";
 import { needOf } from "./rpc/scopes.ts";
 import { ServingStatus } from "./rpc/serving-status.ts";
@@ -35,6 +38,7 @@ import { createMetrics } from "./telemetry/metrics.ts";
 import { Applies } from "./topology/applies.ts";
 import { Topology } from "./topology/topology.ts";
 import { openUserData } from "./user-data.ts";
+import type { Crew } from "./workers/crew.ts";
 
 /** A running hub. */
 export interface Hub {
@@ -57,7 +61,9 @@ export async function startHub(settings: Settings, logger: Logger): Promise<Hub>
 }
 
 async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle): Promise<Hub> {
-  const log = await openRevisionLog(settings, logger);
+  const crew = settings.workers > 1 ? await openCrew(settings, logger) : undefined;
+  const ownLog = await openRevisionLog(settings, logger);
+  const log = crew?.inStep(ownLog) ?? ownLog;
   lifecycle.defer(() => log.close());
   const live = await LiveConfig.start(log, await readDocumentDirectory(settings.configDir));
   lifecycle.defer(() => live.stop());
@@ -76,7 +82,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const board = new RolloutBoard(rollout, watch);
   const desk = new ReleaseDesk(live, (version, system) => board.liveServices(version, system));
   const audit = openAuditLog(settings.dataDir, logger);
-  const metrics = createMetrics();
+  const metrics = createMetrics(crew && (() => crew.askVitals()));
   observe({ live, watch, metrics, logger, lifecycle });
   if (settings.filesPollIntervalMs > 0) importFiles({ live, desk, settings, logger, lifecycle });
 
@@ -95,9 +101,9 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   countHealth(healthBoard, metrics);
 
   const publisher = await eventPublisher(settings, config.snapshot.documents.infrastructure?.message);
-  const { userData, userHistory } = await openUserData({
-    ...{ settings, config, metrics, logger, lifecycle, publisher },
-    components: infrastructure,
+  const { userData, userHistory, isRelayed, onStored } = await openUserData({
+    ...{ settings, config, metrics, logger, lifecycle },
+    relay: publisher && { publisher, components: infrastructure },
   });
   const gate = await gateOf(settings);
   const status = new ServingStatus(
@@ -112,10 +118,10 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     gate,
     metrics,
     basis: () => config.snapshot,
-    extraHeaders: () => staleness(live),
+    extraHeaders: () => staleness(live.log.status),
   });
   const metricsNeed = settings.publicMetrics ? ("public" as const) : { scope: "health:read" };
-  const ready = (): boolean => status.get("") === "SERVING";
+  const ready = (): boolean => status.get("") === "SERVING" && crew?.isWhole !== false;
   const rest = createRestHandler({
     routes: restRoutes({ config, health: healthBoard, userData, metrics, live, ready, metricsNeed }),
     config,
@@ -124,7 +130,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     gate,
     logger,
     metrics,
-    extraHeaders: () => staleness(live),
+    extraHeaders: () => staleness(live.log.status),
     ...settings,
   });
   const rpc = createRpc({
@@ -150,18 +156,18 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     metrics,
     ...settings,
     shutdown: shutdown.signal,
-    extraHeaders: () => staleness(live),
+    extraHeaders: () => staleness(live.log.status),
     basisOf: (method) => (ANSWERED_BY_SNAPSHOT.has(method) ? () => config.snapshot : undefined),
     fallback: rest,
   });
+  const front = createFront(rpc.handler, settings.corsOrigins, logger);
   const tls = await readTls(settings);
-  const listener = await listen(
-    settings,
-    createFront(rpc.handler, settings.corsOrigins, logger),
-    { ...settings, mayStreamRequest: (path) => path.startsWith("/grpc.reflection.") },
-    tls,
-    { ...rpc, serveRequest: (request, response) => hot.serve(request, response) },
-  );
+  const listener = crew
+    ? await crew.open({ rollout, isRelayed, onStored, door: openInnerDoor(front, rpc.serveStream), metrics })
+    : await listen(settings, front, { ...settings, mayStreamRequest }, tls, {
+        ...rpc,
+        serveRequest: (request, response) => hot.serve(request, response),
+      });
   lifecycle.defer(() => listener.drain(settings.shutdownGraceMs));
   lifecycle.defer(() => {
     // Watchers of the health hear of it before their streams end.
@@ -170,7 +176,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       shutdown.abort(new ConnectError("the hub is shutting down; connect again", Code.Unavailable)),
     );
   });
-  metrics.gauge("hub_connections", "Open connections.", () => listener.connections());
+  if (!crew) metrics.gauge("hub_connections", "Open connections.", () => listener.connections());
 
   const { port } = listener.address;
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
@@ -236,8 +242,12 @@ function importFiles(parts: {
   lifecycle.defer(() => watching.stop());
 }
 
-// How long the answer may have been out of date, in seconds; nothing while the log is heard.
-function staleness(live: LiveConfig): Record<string, string> {
-  const { reachable, since } = live.log.status;
-  return reachable ? {} : { "x-hub-stale-seconds": String(Math.round((Date.now() - since) / 1000)) };
+// Loaded where there is more than one: a hub of one process has nothing to do with all this.
+async function openCrew(settings: Settings, logger: Logger): Promise<Crew> {
+  const { Crew } = await import("./workers/crew.ts");
+  // In the bundle the program of a worker is a file beside this one, in JavaScript.
+  const program = import.meta.url.endsWith(".ts")
+    ? new URL("./worker.ts", import.meta.url)
+    : new URL("./worker.js", import.meta.url);
+  return new Crew(program, settings, logger);
 }

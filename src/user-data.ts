@@ -23,16 +23,20 @@ interface Parts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
-  /** Where the events are sent; undefined: nowhere. */
-  readonly publisher: EventPublisher | undefined;
-  /** Where the outbox tells how it is. */
-  readonly components: ComponentBoard;
+  /** Where the events are sent, and where the outbox tells how it is; undefined: nowhere, or not by this process. */
+  readonly relay: { readonly publisher: EventPublisher; readonly components: ComponentBoard } | undefined;
+  /** Tells the process that sends them that a database has events for it, by the database's place among all. */
+  readonly onStored?: (database: number) => void;
 }
 
 /** What the services of user data answer from. */
 export interface UserDataParts {
   readonly userData: UserData;
   readonly userHistory: UserHistory;
+  /** Whether this process sends the outbox. */
+  readonly isRelayed: boolean;
+  /** Something has been put into the outbox of a database, by its place among all. */
+  readonly onStored: (database: number) => void;
 }
 
 /** Puts together what saves and returns the events of users. A database out of reach is no reason not to start. */
@@ -42,8 +46,8 @@ export async function openUserData({
   metrics,
   logger,
   lifecycle,
-  publisher,
-  components,
+  relay,
+  onStored,
 }: Parts): Promise<UserDataParts> {
   // One that is named is looked at now; one of the hub's own is made when something is to be signed.
   const openSigner = () => openHistoryKey(settings.dataDir, settings.databaseSigningKey);
@@ -52,8 +56,9 @@ export async function openUserData({
   const { PostgresUserEventStore } = await import("./adapters/postgres/user-event-store.ts");
   const { places, storeOf } = placesOf(settings);
   const { databaseOutbox } = settings;
-  const isRelayed = databaseOutbox !== "off" && publisher !== undefined;
+  const isRelayed = databaseOutbox !== "off" && (relay !== undefined || onStored !== undefined);
   const relays: Relay[] = [];
+  const wake = onStored ?? ((database: number) => relays[database]?.wake());
   const stores = places.map(
     (place, index) =>
       new PostgresUserEventStore({
@@ -62,7 +67,7 @@ export async function openUserData({
         lanes: settings.databaseLanes,
         connections: settings.databaseConnections,
         hasOutbox: databaseOutbox === "on" || isRelayed,
-        onOutbox: () => relays[index]?.wake(),
+        onOutbox: () => wake(index),
         logger,
       }),
   );
@@ -75,18 +80,26 @@ export async function openUserData({
   for (const [index, store] of stores.entries()) {
     if (!("embeddedIn" in (places[index] as Place))) store.open().catch(() => {});
   }
-  if (isRelayed) {
+  if (relay && isRelayed) {
     const backfill = backfillOf(settings.databaseOutboxFrom, router);
     const outboxes = stores.map((store) => store.outbox(backfill));
     const lagMs = settings.databaseOutboxLagMs;
-    relays.push(...startRelays({ outboxes, publisher, lagMs, components, metrics, logger, lifecycle }));
+    relays.push(...startRelays({ ...relay, outboxes, lagMs, metrics, logger, lifecycle }));
   }
   metrics.gauge("hub_userdata_waiting_events", "User events that wait to be stored.", () => data.waiting);
   metrics.gauge("hub_userdata_followers", "Open live tails of user data.", () => data.followers);
-  metrics.gauge("hub_userdata_databases_out", "Databases of user data that are not served.", () =>
-    out(stores),
+  metrics.gauge(
+    "hub_userdata_databases_out",
+    "Databases of user data that are not served.",
+    () => out(stores),
+    "max",
   );
-  return { userData: data, userHistory: new UserHistory(data, openSigner, trusted) };
+  return {
+    userData: data,
+    userHistory: new UserHistory(data, openSigner, trusted),
+    isRelayed,
+    onStored: wake,
+  };
 }
 
 function placesOf(settings: Settings): { places: readonly Place[]; storeOf: (bucket: number) => number } {

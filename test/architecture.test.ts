@@ -50,11 +50,27 @@ const HOUSE: House = {
       rooms: [
         ...["settings", "documents", "config", "health", "topology", "data", "rpc", "http", "adapters/*"],
         ...["telemetry", "client", "console", "lifecycle.ts", "brokers.ts", "observe.ts", "user-data.ts"],
-        ...["errors.ts"],
+        ...["workers", "worker.ts", "errors.ts"],
       ],
       gen: "all",
       builtins: "any",
       packages: "any",
+    },
+    "worker.ts": {
+      rooms: [
+        ...["settings", "config", "rpc", "http", "adapters/files", "telemetry", "lifecycle.ts"],
+        ...["user-data.ts", "workers"],
+      ],
+      gen: "none",
+      builtins: "any",
+      packages: ["@connectrpc/connect"],
+    },
+    workers: {
+      rooms: ["config", "http", "telemetry", "errors.ts"],
+      typesOf: ["settings"],
+      gen: "none",
+      builtins: "any",
+      packages: [],
     },
     "brokers.ts": {
       rooms: ["settings", "health", "topology", "data", "adapters/*", "lifecycle.ts", "errors.ts"],

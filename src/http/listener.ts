@@ -1,10 +1,10 @@
-import * as http from "node:http";
-import * as http2 from "node:http2";
+import type * as http from "node:http";
+import type * as http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
 import { ConnectionLimits } from "./connection-limits.ts";
-import { discardRest, guardSession, LEAVE_MS, type SessionLimits } from "./session-guard.ts";
-import { sniff } from "./sniff.ts";
+import type { Hold } from "./hold.ts";
+import { letGoAfterGoodbye, plainServer, type Server, secureServer, serveFirst } from "./servers.ts";
+import { discardRest, guardSession, type SessionLimits } from "./session-guard.ts";
 
 /** A request over HTTP/1.1 or HTTP/2, whose compatibility objects are used where the two agree. */
 export type Request = http.IncomingMessage & Partial<Pick<http2.Http2ServerRequest, "authority">>;
@@ -20,6 +20,11 @@ export type ServeStream = (stream: http2.ServerHttp2Stream, headers: http2.Incom
 export interface Shortcuts {
   readonly serveStream?: ServeStream;
   readonly serveRequest?: (request: Request, response: Response) => boolean;
+}
+
+/** Ways to answer, and what may keep all requests waiting. */
+export interface Serving extends Shortcuts {
+  readonly hold?: Hold;
 }
 
 /** What bounds the listener. Times in milliseconds. */
@@ -47,7 +52,10 @@ export interface Listener {
   drain(graceMs: number): Promise<void>;
 }
 
-type Http2Handler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
+/** Serves connections that somebody else has accepted. */
+export interface Receiver extends Omit<Listener, "address"> {
+  take(socket: Socket): void;
+}
 
 /**
  * Listens on one port for HTTP/1.1 and HTTP/2, told apart by ALPN with TLS and by HTTP/2's preface without.
@@ -59,15 +67,55 @@ export async function listen(
   handler: Handler,
   limits: ListenerLimits,
   tls?: Tls,
-  { serveStream, serveRequest }: Shortcuts = {},
+  shortcuts: Shortcuts = {},
 ): Promise<Listener> {
+  const { server, ...rest } = build(handler, limits, tls, shortcuts);
+  // Node's own backlog of 511 drops most of a herd of clients that come back at once, and they wait long to try again.
+  server.listen({ port: at.port, host: at.host, backlog: BACKLOG });
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", reject);
+  });
+  server.removeAllListeners("error");
+  server.on("error", () => {});
+  return { ...rest, address: server.address() as AddressInfo };
+}
+
+/** Connections that may wait to be accepted. */
+export const BACKLOG = 4096;
+
+/** The same for connections that come from elsewhere. */
+export function receive(
+  handler: Handler,
+  limits: ListenerLimits,
+  tls: Tls | undefined,
+  serving: Serving,
+): Receiver {
+  const { server, ...rest } = build(handler, limits, tls, serving);
+  server.on("error", () => {});
+  // Node begins to watch over slow clients when a server listens.
+  server.emit("listening");
+  const take = (socket: Socket): void => {
+    // As that of a socket which http.Server has accepted: a client may end its side before it has its answer.
+    if (!tls) socket.allowHalfOpen = true;
+    server.emit("connection", socket);
+  };
+  return { ...rest, take };
+}
+
+function build(
+  handler: Handler,
+  limits: ListenerLimits,
+  tls: Tls | undefined,
+  { serveStream, serveRequest, hold }: Serving,
+): Omit<Listener, "address"> & { readonly server: Server } {
   const sessions = new Set<http2.ServerHttp2Session>();
   const onSession = (session: http2.ServerHttp2Session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     guardSession(session, limits);
   };
-  const serve: Handler = (request, response) => {
+  const serveNow: Handler = (request, response) => {
     if (serveRequest?.(request, response)) {
       if (request.httpVersionMajor === 1) letGoWhenStalled(request, response, limits.idleTimeoutMs);
       return;
@@ -79,9 +127,13 @@ export async function listen(
     }
     handler(request, response);
   };
+  const serve: Handler = hold
+    ? (request, response) => hold.pass(() => serveNow(request, response))
+    : serveNow;
   const server = tls
-    ? secureServer(tls, serve, limits, onSession, serveStream)
-    : plainServer(serve, limits, onSession, serveStream);
+    ? secureServer(tls, serve, limits, onSession)
+    : plainServer(serve, limits, onSession, serveStream, hold);
+  if (tls && serveStream) serveFirst(server as http2.Http2SecureServer, serveStream, hold);
   const admission = new ConnectionLimits(limits.connections, limits.connectionsPerAddress);
   // Before any other listener sees the socket.
   server.prependListener("connection", (socket: Socket) => {
@@ -90,127 +142,11 @@ export async function listen(
     letGoAfterGoodbye(socket);
     admission.admit(socket);
   });
-  // Node's own backlog of 511 drops most of a herd of clients that come back at once, and they wait long to try again.
-  server.listen({ port: at.port, host: at.host, backlog: 4096 });
-  await new Promise<void>((resolve, reject) => {
-    server.once("listening", resolve);
-    server.once("error", reject);
-  });
-  server.removeAllListeners("error");
-  server.on("error", () => {});
   return {
-    address: server.address() as AddressInfo,
+    server,
     connections: () => admission.open,
     drain: (graceMs) => drain(server, sessions, admission, graceMs),
   };
-}
-
-type Server = http.Server | http2.Http2SecureServer;
-
-function http1Options(limits: ListenerLimits): http.ServerOptions {
-  return {
-    headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs,
-    connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
-    keepAliveTimeout: 65_000,
-    maxHeaderSize: 16_384,
-    // A request without Host is answered with 400 by the handler, which sees HTTP/1.0 as well.
-    requireHostHeader: false,
-    noDelay: true,
-  };
-}
-
-function http2Options(limits: ListenerLimits): http2.ServerOptions {
-  return {
-    settings: { maxConcurrentStreams: limits.streamsPerConnection, maxHeaderListSize: 16_384 },
-    maxHeaderListPairs: 64,
-    maxSessionMemory: 10,
-    maxSessionInvalidFrames: 50,
-    maxSessionRejectedStreams: 50,
-    maxSettings: 32,
-    maxOutstandingPings: 5,
-    streamResetBurst: 200,
-    streamResetRate: 20,
-    unknownProtocolTimeout: 5_000,
-  };
-}
-
-function plainServer(
-  handler: Handler,
-  limits: ListenerLimits,
-  onSession: (session: http2.ServerHttp2Session) => void,
-  serveStream: ServeStream | undefined,
-): http.Server {
-  const h1 = http.createServer(http1Options(limits), handler);
-  const h2 = http2.createServer(http2Options(limits), handler as unknown as Http2Handler);
-  h2.on("session", onSession);
-  h2.on("sessionError", () => {});
-  if (serveStream) serveFirst(h2, serveStream);
-  const [serveHttp1] = h1.listeners("connection") as [(socket: Socket) => void];
-  h1.removeListener("connection", serveHttp1);
-  h1.on("connection", (socket: Socket) => {
-    if (socket.destroyed) return;
-    sniff(socket, limits.headersTimeoutMs, (isHttp2) => {
-      if (isHttp2) h2.emit("connection", socket);
-      else serveHttp1.call(h1, socket);
-    });
-  });
-  h1.on("clientError", answerBadRequest);
-  return h1;
-}
-
-type StreamListener = (
-  stream: http2.ServerHttp2Stream,
-  headers: http2.IncomingHttpHeaders,
-  ...rest: unknown[]
-) => void;
-
-// Node makes its compatibility objects in a listener of its own, which then is left what was not taken.
-function serveFirst(server: http2.Http2Server | http2.Http2SecureServer, serveStream: ServeStream): void {
-  const [makeObjects] = server.listeners("stream") as [StreamListener];
-  server.removeListener("stream", makeObjects);
-  const serve: StreamListener = (stream, headers, ...rest) => {
-    if (!serveStream(stream, headers)) makeObjects.call(server, stream, headers, ...rest);
-  };
-  server.on("stream", serve);
-}
-
-function secureServer(
-  tls: Tls,
-  handler: Handler,
-  limits: ListenerLimits,
-  onSession: (session: http2.ServerHttp2Session) => void,
-  serveStream: ServeStream | undefined,
-): http2.Http2SecureServer {
-  const server = http2.createSecureServer(
-    {
-      ...http1Options(limits),
-      ...http2Options(limits),
-      ...tls,
-      allowHTTP1: true,
-      minVersion: "TLSv1.2",
-      handshakeTimeout: limits.headersTimeoutMs,
-    },
-    handler as unknown as Http2Handler,
-  );
-  server.on("session", onSession);
-  server.on("sessionError", () => {});
-  if (serveStream) serveFirst(server, serveStream);
-  server.on("tlsClientError", (_error, socket: TLSSocket) => socket.destroy());
-  server.on("secureConnection", (socket: TLSSocket) => {
-    socket.on("error", () => socket.destroy());
-    letGoAfterGoodbye(socket);
-  });
-  server.on("clientError" as "sessionError", answerBadRequest as unknown as () => void);
-  return server;
-}
-
-// The hub's side has ended; a peer that does not end its own would keep its place for ever.
-function letGoAfterGoodbye(socket: Socket): void {
-  socket.once("finish", () => {
-    const timer = setTimeout(() => socket.destroy(), LEAVE_MS);
-    socket.once("close", () => clearTimeout(timer));
-  });
 }
 
 // A stream that has nothing to say for a while is free to; a client that takes nothing is not.
@@ -230,20 +166,6 @@ function finishRequest(request: Request, response: Response): void {
     if (!request.complete) discardRest(request);
   });
 }
-
-function answerBadRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const status = STATUS_OF_FAULT[error.code ?? ""] ?? "400 Bad Request";
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-}
-
-const STATUS_OF_FAULT: Record<string, string> = {
-  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
-  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
-};
 
 async function drain(
   server: Server,

@@ -16,7 +16,8 @@ export interface RestOptions {
   /** By their path; those of users' paths are found by it. */
   readonly routes: ReadonlyMap<string, RestRoute>;
   readonly config: Pick<ConfigManager, "snapshot">;
-  readonly userData: UserData;
+  /** Undefined where somebody else answers for users' paths. */
+  readonly userData: UserData | undefined;
   readonly gate: IdentityGate;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -109,7 +110,7 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
   async function find(path: string): Promise<UserRoute> {
     const route = routes.get(path);
     if (route) return { label: path, route };
-    const ofUser = userRoute(path, options.userData);
+    const ofUser = options.userData && userRoute(path, options.userData);
     if (ofUser) return ofUser;
     const remedy = "RPCs are POST /<package>.<Service>/<Method>";
     throw unknownName("UNKNOWN_ROUTE", "path", path, [...routes.keys(), ...USER_PATHS], remedy);

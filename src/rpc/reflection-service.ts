@@ -20,6 +20,11 @@ interface Known {
   readonly types: Registry;
 }
 
+/** Whether the request of a call to this path may stay open as long as its client likes. */
+export function mayStreamRequest(path: string): boolean {
+  return path.startsWith("/grpc.reflection.");
+}
+
 /** grpc.reflection.v1, which v1alpha shares to the letter: what the services of this hub are made of. */
 export function reflectionService(services: readonly DescService[]): ServiceImpl<typeof ServerReflection> {
   // Error details travel as bytes, so a client that prints errors has to ask for their type.

@@ -130,6 +130,7 @@ export const DEFINITIONS = {
     [],
     list(isOrigin, 'a list of origins such as "https://console.example.com"'),
   ),
+  workers: define("workers", "HUB_WORKERS", 1, whole(1, 256)),
   dataDir: define("data_dir", "HUB_DATA_DIR", "./data", text()),
   revisionLog: define("revision_log", "HUB_REVISION_LOG", "file", revisionLog()),
   filesPollIntervalMs: define("files_poll_interval_ms", undefined, 1_000, whole(0, 3_600_000)),

@@ -65,6 +65,11 @@ export function defaults(): Values {
   return Object.fromEntries(entries) as Values;
 }
 
+/** Whether user data is kept in the hub itself, and on no server. */
+export function isEmbedded({ databaseUrl, databaseShards }: Settings): boolean {
+  return databaseUrl === "" && databaseShards.length === 0;
+}
+
 /** Whether a host is one that only this machine reaches. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));

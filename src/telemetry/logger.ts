@@ -12,9 +12,9 @@ export interface Logger {
 const SECRETS = ["authorization", "cookie", "password", "token", "secret"];
 const REDACT = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
-/** A logger to standard error: standard output belongs to the answers of commands. */
-export function createLogger(level: string): Logger {
-  return pino({ level, redact: REDACT, base: null }, pino.destination({ fd: 2, sync: true }));
+/** A logger to standard error: standard output belongs to the answers of commands. `base` is part of every line. */
+export function createLogger(level: string, base: Record<string, unknown> | null = null): Logger {
+  return pino({ level, redact: REDACT, base }, pino.destination({ fd: 2, sync: true }));
 }
 
 /** A logger that writes nothing. */

@@ -1,0 +1,125 @@
+import * as http2 from "node:http2";
+import type { Duplex } from "node:stream";
+import { WINDOW } from "./inner-door.ts";
+import type { Request, Response } from "./listener.ts";
+
+const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
+const UNBOUNDED = 1_000_000_000;
+/** A connection has numbers for as many calls; whoever nears that needs another one. */
+export const CALLS_MAX = 1_000_000_000;
+const MEMORY = 1_000_000;
+
+/** Headers that speak of one connection of HTTP/1.1, and not of the call. */
+const OF_CONNECTION = new Set([
+  ...["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"],
+  ...["host", "expect", "te"],
+]);
+
+/** Has calls answered by another process of the same hub. */
+export class Forward {
+  readonly #session: http2.ClientHttp2Session;
+  /** Resolves when the connection has ended, and nothing can be forwarded any more. */
+  readonly ended: Promise<void>;
+  #calls = 0;
+
+  /** `connection` leads to an InnerDoor. */
+  constructor(connection: Duplex) {
+    this.#session = http2.connect("http://hub", {
+      createConnection: () => connection,
+      settings: { enablePush: false, initialWindowSize: WINDOW, maxHeaderListSize: 65_536 },
+      maxSessionMemory: MEMORY,
+      peerMaxConcurrentStreams: UNBOUNDED,
+      maxHeaderListPairs: 256,
+    });
+    this.#session.on("error", () => {});
+    this.ended = new Promise((resolve) => this.#session.once("close", () => resolve()));
+  }
+
+  /** Calls that have been forwarded. */
+  get calls(): number {
+    return this.#calls;
+  }
+
+  /** Forwards a call over HTTP/2 whole: headers, body, trailers, and the code that it is reset with. */
+  stream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
+    stream.on("error", () => {});
+    const upstream = this.#request({ ...headers }, stream.endAfterHeaders);
+    if (!upstream) {
+      stream.close(NGHTTP2_INTERNAL_ERROR);
+      return;
+    }
+    let trailers: http2.IncomingHttpHeaders | undefined;
+    upstream.on("response", (answer, flags) => {
+      if (stream.closed || stream.destroyed) return;
+      const endStream = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+      stream.respond(answer, { endStream, waitForTrailers: !endStream });
+    });
+    upstream.on("trailers", (all) => {
+      trailers = all;
+    });
+    stream.on("wantTrailers", () => {
+      if (trailers || upstream.closed) sendTrailers(stream, trailers);
+      else upstream.once("close", () => sendTrailers(stream, trailers));
+    });
+    if (!stream.endAfterHeaders) stream.pipe(upstream);
+    upstream.pipe(stream);
+    stream.once("close", () => {
+      if (!upstream.closed) upstream.close(stream.rstCode || NGHTTP2_CANCEL);
+    });
+    upstream.once("close", () => {
+      const { rstCode } = upstream;
+      if (!stream.closed && rstCode !== NGHTTP2_NO_ERROR) stream.close(rstCode);
+      else if (!stream.closed && !stream.headersSent) stream.close(NGHTTP2_INTERNAL_ERROR);
+    });
+  }
+
+  /** Forwards a call over HTTP/1.1. */
+  request(request: Request, response: Response): void {
+    const hasBody = request.headers["transfer-encoding"] !== undefined || hasLength(request);
+    const upstream = this.#request(
+      {
+        ...Object.fromEntries(Object.entries(request.headers).filter(([name]) => !OF_CONNECTION.has(name))),
+        ":method": request.method ?? "GET",
+        ":path": request.url ?? "/",
+        ":scheme": "http",
+        ":authority": request.headers.host ?? "",
+      },
+      !hasBody,
+    );
+    if (!upstream) {
+      response.destroy();
+      return;
+    }
+    upstream.on("response", ({ ":status": status = 500, ...headers }) => {
+      if (!response.destroyed) response.writeHead(status, headers);
+    });
+    upstream.on("trailers", (trailers) => response.addTrailers(trailers as Record<string, string>));
+    if (hasBody) request.pipe(upstream);
+    upstream.pipe(response);
+    response.once("close", () => {
+      if (!upstream.closed) upstream.close(NGHTTP2_CANCEL);
+    });
+    upstream.once("close", () => {
+      if (upstream.rstCode !== NGHTTP2_NO_ERROR || !response.headersSent) response.destroy();
+    });
+  }
+
+  #request(headers: http2.OutgoingHttpHeaders, endStream: boolean): http2.ClientHttp2Stream | undefined {
+    if (this.#session.closed || this.#session.destroyed) return undefined;
+    this.#calls += 1;
+    const upstream = this.#session.request(headers, { endStream });
+    upstream.on("error", () => {});
+    return upstream;
+  }
+}
+
+function sendTrailers(
+  stream: http2.ServerHttp2Stream,
+  trailers: http2.IncomingHttpHeaders | undefined,
+): void {
+  if (!stream.closed && !stream.destroyed) stream.sendTrailers(trailers ?? {});
+}
+
+function hasLength({ headers }: Request): boolean {
+  return headers["content-length"] !== undefined && headers["content-length"] !== "0";
+}
