@@ -39,6 +39,7 @@ usage: central-hub <command> [flags]
 flags of serve; each bears the name of a variable of the environment, HUB_PORT that of --port:
   --host HOST              address to listen on (127.0.0.1)
   --port PORT              port to listen on, 0 for a free one (7000)
+  --workers NUMBER         processes that answer calls, behind one port; at most as many as there are cores (1)
   --config-dir DIR         directory of the documents and of hub.yaml (the shipped one)
   --data-dir DIR           directory of the revision log and of the audit log (./data)
   --revision-log PLACE     file, or the URL of a NATS stream for several hubs (file)
