@@ -20,6 +20,7 @@ import { needOf } from "./rpc/scopes.ts";
 import { userDataService } from "./rpc/userdata-service.ts";
 import { workerPaths, workerRoutes } from "./rpc/worker-routes.ts";
 import { isEmbedded } from "./settings/settings.ts";
+import { settleAfterStart } from "./settling.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { openUserData } from "./user-data.ts";
@@ -93,6 +94,7 @@ try {
   });
   await serve(begun, logger);
   await link.call("ready");
+  settleAfterStart();
 } catch (error) {
   await link.call("failed", error instanceof Error ? error.message : String(error)).catch(() => {});
   process.exit(1);

@@ -59,7 +59,7 @@ const HOUSE: House = {
     "worker.ts": {
       rooms: [
         ...["settings", "config", "rpc", "http", "adapters/files", "telemetry", "lifecycle.ts"],
-        ...["user-data.ts", "workers"],
+        ...["user-data.ts", "workers", "settling.ts"],
       ],
       gen: "none",
       builtins: "any",
