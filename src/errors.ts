@@ -28,6 +28,7 @@ export type Reason =
   | "QUEUE_FULL"
   | "DATABASE_UNAVAILABLE"
   | "DATABASE_UNFIT"
+  | "USER_ERASED"
   | "USER_FORBIDDEN"
   | "TOKEN_MISSING"
   | "TOKEN_INVALID"

@@ -19,6 +19,9 @@ export interface Placed {
   readonly hash: Buffer;
 }
 
+/** Where a user stands, and whether anything more may be stored. */
+export type LockedHead = Head & { readonly isErased: boolean };
+
 /** What a batch comes to. */
 export interface AppendPlan {
   /** The events that are new, in the order of the batch. */
@@ -41,7 +44,7 @@ export function eventKey(userId: string, eventId: string): string {
  */
 export function planAppend(
   events: readonly NewEvent[],
-  heads: ReadonlyMap<string, Head>,
+  heads: ReadonlyMap<string, LockedHead>,
   known: ReadonlyMap<string, Known>,
   recordTimeUs: bigint,
 ): AppendPlan {
@@ -51,6 +54,11 @@ export function planAppend(
   const seen = new Map(known);
   for (const event of events) {
     const { userId, eventId, eventType, bodySha256 } = event;
+    const locked = heads.get(userId);
+    if (locked?.isErased) {
+      outcomes.push("erased");
+      continue;
+    }
     const key = eventKey(userId, eventId);
     const earlier = seen.get(key);
     if (earlier) {
@@ -58,7 +66,7 @@ export function planAppend(
       outcomes.push(isSame ? { recordTimeUs: earlier.recordTimeUs, sequence: earlier.sequence } : "conflict");
       continue;
     }
-    const head = newHeads.get(userId) ?? heads.get(userId) ?? { sequence: 0n, hash: NO_HASH };
+    const head = newHeads.get(userId) ?? locked ?? { sequence: 0n, hash: NO_HASH };
     const sequence = head.sequence + 1n;
     const hash = eventHash({ ...event, sequence, recordTimeUs }, head.hash);
     placed.push({ event, sequence, previousHash: head.hash, hash });

@@ -1,6 +1,6 @@
 import type { EventTable } from "./event-tables.ts";
 
-/** An event that is still to be sent to a topic. */
+/** An event that is still to be sent to a topic, or a tombstone that takes a user out of a compacted one. */
 export interface OutboxEvent {
   /** Its row. For one user and one topic the order of ids is that of sequences and of commits. */
   readonly id: string;
@@ -16,9 +16,10 @@ export interface OutboxEvent {
   readonly sequence: bigint;
   /** When it was stored, in microseconds since 1970. */
   readonly recordTimeUs: bigint;
-  /** Its hash in the user's chain. */
+  /** Its hash in the user's chain; empty for a tombstone. */
   readonly hash: Buffer;
-  readonly body: Buffer;
+  /** Undefined: a tombstone. */
+  readonly body: Buffer | undefined;
 }
 
 /** A row whose event has been removed by retention or an erasure: there is nothing left to send. */

@@ -144,7 +144,7 @@ export class Relay {
 
   #start(batch: readonly OutboxEvent[]): void {
     const [{ shard, topic }] = batch as [OutboxEvent];
-    const bytes = batch.reduce((sum, { body }) => sum + body.length, 0);
+    const bytes = batch.reduce((sum, { body }) => sum + (body?.length ?? 0), 0);
     const lane = laneOf({ shard, topic });
     this.#lanes.set(lane, { shard, topic });
     this.#bytes += bytes;

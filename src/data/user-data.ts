@@ -113,6 +113,10 @@ export class UserData {
       const message = `event_id: ${eventId} is that of another event of this user, with other content; make an id for each event`;
       throw new HubError("EVENT_CONFLICT", message, { metadata: { eventId } });
     }
+    if (appended === "erased") {
+      const message = `user_id: ${JSON.stringify(userId)} has been erased, and nothing can be saved for it any more; give who comes back a new user id`;
+      throw new HubError("USER_ERASED", message, { metadata: { userId } });
+    }
     return { eventId, dataType, ...appended };
   }
 

@@ -34,8 +34,11 @@ export interface StoredEvent {
   readonly hash: Buffer;
 }
 
-/** What became of an event: where it is stored, or "conflict" when its id is that of another event of the user. */
-export type Appended = { readonly recordTimeUs: bigint; readonly sequence: bigint } | "conflict";
+/**
+ * What became of an event: where it is stored; "conflict" when its id is that of another event of the user, "erased" when
+ * the user has been erased.
+ */
+export type Appended = { readonly recordTimeUs: bigint; readonly sequence: bigint } | "conflict" | "erased";
 
 /** The hash before a user's first event. */
 export const NO_HASH: Buffer = Buffer.alloc(32);

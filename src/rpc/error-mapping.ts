@@ -37,6 +37,7 @@ export const CODE_OF: Readonly<Record<Reason, Code>> = {
   QUEUE_FULL: Code.ResourceExhausted,
   DATABASE_UNAVAILABLE: Code.Unavailable,
   DATABASE_UNFIT: Code.FailedPrecondition,
+  USER_ERASED: Code.FailedPrecondition,
   USER_FORBIDDEN: Code.PermissionDenied,
   TOKEN_MISSING: Code.Unauthenticated,
   TOKEN_INVALID: Code.Unauthenticated,

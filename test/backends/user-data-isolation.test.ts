@@ -2,14 +2,8 @@ import { beforeAll, expect, it } from "vitest";
 import { POLICIES } from "../../src/adapters/postgres/expected-schema.ts";
 import { EVENT_TABLES } from "../../src/data/event-tables.ts";
 import { describeEngines, type Engine } from "../support/user-data/engine.ts";
-import {
-  ALICE,
-  attempt,
-  BOB,
-  eventTableFaults,
-  otherTableFaults,
-  seed,
-} from "../support/user-data/isolation.ts";
+import { ALICE, attempt, BOB, eventTableFaults, seed } from "../support/user-data/isolation.ts";
+import { otherTableFaults } from "../support/user-data/isolation-others.ts";
 import { ownerFaults } from "../support/user-data/owner.ts";
 
 const isEvents = (table: string): boolean => EVENT_TABLES.some((each) => each === table);
@@ -193,6 +187,18 @@ await describeEngines("a change of what guards user data", (engine) => {
       },
     );
   }
+
+  it.each(policies.filter(({ using }) => using?.includes("hub.erasure")))(
+    "is seen when policy $name of $table shows what is left of erased users",
+    async (policy) => {
+      const { table, name, using } = policy;
+      const own = using?.slice(1, using.indexOf(" AND "));
+      await engine().admin(`ALTER POLICY ${name} ON hub.${table} USING (${own})`);
+      expect(await seen(table)).toEqual(RED);
+      await engine().admin(`ALTER POLICY ${name} ON hub.${table} USING (${using})`);
+      expect(await selfCheck(engine())).toBe("fit");
+    },
+  );
 
   it.each(["user_trades", "user_head", "outbox", "erasure"])(
     "is seen when row security of %s is off",

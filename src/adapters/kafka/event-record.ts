@@ -3,7 +3,8 @@ import type { OutboxEvent } from "../../data/outbox.ts";
 /** A record as it is sent. */
 export interface EventRecord {
   readonly key: Buffer;
-  readonly value: Buffer;
+  /** Undefined: null, which a compacted topic takes for a tombstone. */
+  readonly value: Buffer | undefined;
   readonly headers: Map<Buffer, Buffer>;
   /** When the event was stored, in milliseconds since 1970. */
   readonly timestamp: bigint;
@@ -13,7 +14,7 @@ const SOURCE = "/central-hub/user-data";
 
 /**
  * An event as CloudEvents' binding for Kafka has it in binary mode: the payload is the value as it is stored, and what is said
- * of it stands in headers. The key is the user.
+ * of it stands in headers. The key is the user. A tombstone has neither a payload nor a place in the chain.
  */
 export function eventRecord(event: OutboxEvent): EventRecord {
   const headers = {
@@ -25,8 +26,7 @@ export function eventRecord(event: OutboxEvent): EventRecord {
     ce_time: isoTime(event.recordTimeUs),
     ce_partitionkey: event.userId,
     ce_sequence: String(event.sequence),
-    ce_hash: event.hash.toString("hex"),
-    "content-type": "application/json",
+    ...(event.body && { ce_hash: event.hash.toString("hex"), "content-type": "application/json" }),
   };
   return {
     key: Buffer.from(event.userId),
@@ -38,7 +38,7 @@ export function eventRecord(event: OutboxEvent): EventRecord {
 
 /** About the bytes that it takes on the wire; never less. */
 export function recordBytes({ key, value, headers }: EventRecord): number {
-  let bytes = 64 + key.length + value.length;
+  let bytes = 64 + key.length + (value?.length ?? 0);
   for (const [name, text] of headers) bytes += 8 + name.length + text.length;
   return bytes;
 }

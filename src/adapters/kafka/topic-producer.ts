@@ -194,7 +194,13 @@ export class TopicProducer {
     if (leader < 0) return new Map(parts.map((part) => [part, topicFailure(NO_LEADER, true)]));
     const { producerId, producerEpoch, sequences } = session;
     const records = parts.flatMap(({ partition, entries }) =>
-      entries.map(({ record }) => ({ ...record, topic: this.#topic, partition })),
+      // Its types do not know of null values; what it writes does.
+      entries.map(({ record }) => ({
+        ...record,
+        value: record.value as Buffer,
+        topic: this.#topic,
+        partition,
+      })),
     );
     const first = new NumericMap(
       parts.map(({ partition }) => [`${this.#topic}:${partition}`, sequences.get(partition) ?? 0]),

@@ -1,8 +1,14 @@
-import { type AppendPlan, eventKey, type Known, type Placed, planAppend } from "../../data/append-plan.ts";
+import {
+  type AppendPlan,
+  eventKey,
+  type Known,
+  type LockedHead,
+  type Placed,
+  planAppend,
+} from "../../data/append-plan.ts";
 import { relayShardOf } from "../../data/buckets.ts";
 import { EVENT_TABLES } from "../../data/event-tables.ts";
 import type { Appended, NewEvent } from "../../data/user-event.ts";
-import type { Head } from "../../data/user-event-store.ts";
 import type { Answer } from "./batch.ts";
 import type { Database } from "./database.ts";
 import { bigints, byteas, smallints, texts, uuids } from "./parameters.ts";
@@ -21,6 +27,7 @@ interface HeadRow {
   readonly user_id: string;
   readonly seq: string;
   readonly hash: Buffer;
+  readonly erased: boolean;
 }
 
 interface KnownRow {
@@ -115,9 +122,14 @@ function outboxRows(all: readonly Placed[], nowUs: string): Statement {
   );
 }
 
-function headsOf(answer: Answer | undefined): Map<string, Head> {
+function headsOf(answer: Answer | undefined): Map<string, LockedHead> {
   const rows = (answer?.rows ?? []) as readonly HeadRow[];
-  return new Map(rows.map(({ user_id, seq, hash }) => [user_id, { sequence: BigInt(seq), hash }]));
+  return new Map(
+    rows.map(({ user_id, seq, hash, erased }) => [
+      user_id,
+      { sequence: BigInt(seq), hash, isErased: erased },
+    ]),
+  );
 }
 
 function knownOf(answer: Answer | undefined): Map<string, Known> {

@@ -25,11 +25,16 @@ const OWNER: Policy = {
   check: null,
 };
 
+/** Of a user who is erased nothing is seen, unless the transaction is one for whoever may see what is restricted. */
+const OWN_NOT_WITHHELD = `(${OWN} AND ( SELECT ((current_setting('app.restricted'::text, true) = 'read'::text) OR (NOT (EXISTS ( SELECT
+           FROM hub.erasure
+          WHERE (erasure.user_id = NULLIF(current_setting('app.user_id'::text, true), ''::text))))))))`;
+
 const EVENTS: readonly Policy[] = [
   { name: "append_insert", command: "INSERT", roles: "{hub_append}", using: null, check: LISTED },
   { name: "append_select", command: "SELECT", roles: "{hub_append}", using: LISTED, check: null },
   OWNER,
-  { name: "read_select", command: "SELECT", roles: "{hub_read}", using: OWN, check: null },
+  { name: "read_select", command: "SELECT", roles: "{hub_read}", using: OWN_NOT_WITHHELD, check: null },
   { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: LISTED, check: null },
   { name: "retention_delete", command: "DELETE", roles: "{hub_retention}", using: OWN, check: null },
   { name: "retention_select", command: "SELECT", roles: "{hub_retention}", using: "true", check: null },
@@ -56,6 +61,9 @@ export const POLICIES: ReadonlyMap<string, readonly Policy[]> = new Map([
         check: null,
       },
       { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: "true", check: null },
+      { name: "retention_insert", command: "INSERT", roles: "{hub_retention}", using: null, check: OWN },
+      { name: "retention_select", command: "SELECT", roles: "{hub_retention}", using: OWN, check: null },
+      { name: "retention_update", command: "UPDATE", roles: "{hub_retention}", using: OWN, check: OWN },
     ],
   ],
   [
@@ -65,6 +73,9 @@ export const POLICIES: ReadonlyMap<string, readonly Policy[]> = new Map([
       { name: "relay_insert", command: "INSERT", roles: "{hub_relay}", using: null, check: LISTED },
       { name: "relay_delete", command: "DELETE", roles: "{hub_relay}", using: "true", check: null },
       { name: "relay_select", command: "SELECT", roles: "{hub_relay}", using: "true", check: null },
+      { name: "retention_delete", command: "DELETE", roles: "{hub_retention}", using: OWN, check: null },
+      { name: "retention_insert", command: "INSERT", roles: "{hub_retention}", using: null, check: OWN },
+      { name: "retention_select", command: "SELECT", roles: "{hub_retention}", using: OWN, check: null },
     ],
   ],
   [

@@ -19,7 +19,8 @@ export const NEXT_ROWS: Statement = {
       FROM lane l WHERE l.topic IS NOT NULL
     )
     SELECT first.* FROM lane l CROSS JOIN LATERAL (
-      SELECT o.id, o.shard, o.topic, o.user_id, o.seq, o.event_id, o.event_type, o.data_type, o.table_name
+      SELECT o.id, o.shard, o.topic, o.user_id, o.seq, o.event_id, o.event_type, o.data_type, o.table_name, o.is_tombstone,
+        (extract(epoch FROM o.created_at) * 1000000)::bigint AS created_us
       FROM hub.outbox o
       WHERE o.shard = l.shard AND o.topic = l.topic
         AND NOT EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS u (topic, user_id)
@@ -91,9 +92,10 @@ export const LAST_BACKFILLED: Statement = {
   text: "SELECT coalesce(max(id), -4611686018427387904) AS id FROM hub.outbox WHERE id < 0",
 };
 
-/** Users after another, in order. $1: that user; $2: number at most. */
+/** Users after another who have not been erased, in order. $1: that user; $2: number at most. */
 export const USERS_AFTER: Statement = {
-  text: `SELECT user_id, seq FROM hub.user_head WHERE user_id > $1 AND seq > 0 ORDER BY user_id LIMIT $2::int`,
+  text: `SELECT user_id, seq FROM hub.user_head
+    WHERE user_id > $1 AND seq > 0 AND erased_at IS NULL ORDER BY user_id LIMIT $2::int`,
 };
 
 /**

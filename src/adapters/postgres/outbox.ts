@@ -37,6 +37,8 @@ interface Row {
   readonly event_type: string;
   readonly data_type: string;
   readonly table_name: string;
+  readonly is_tombstone: boolean;
+  readonly created_us: string;
 }
 
 interface EventOfRow {
@@ -142,17 +144,19 @@ function joined(
     const { id, shard, topic, user_id: userId, event_id: eventId } = row;
     const event = byPlace.get(index + 1);
     const table = eventTable(row.table_name);
-    if (!event || !table) orphans.push({ id, shard, topic, userId, eventId });
+    const common = {
+      ...{ id, shard, topic, userId, eventId },
+      eventType: row.event_type,
+      dataType: row.data_type,
+      sequence: BigInt(row.seq),
+    };
+    if (table && row.is_tombstone) {
+      const recordTimeUs = BigInt(row.created_us);
+      events.push({ ...common, table, recordTimeUs, hash: Buffer.alloc(0), body: undefined });
+    } else if (!event || !table) orphans.push({ id, shard, topic, userId, eventId });
     else if (event.body) {
-      events.push({
-        ...{ id, shard, topic, userId, eventId, table },
-        eventType: row.event_type,
-        dataType: row.data_type,
-        sequence: BigInt(row.seq),
-        recordTimeUs: BigInt(event.record_us),
-        hash: event.hash,
-        body: event.body,
-      });
+      const { hash, body } = event;
+      events.push({ ...common, table, recordTimeUs: BigInt(event.record_us), hash, body });
     }
   }
   return { events, orphans };

@@ -17,10 +17,10 @@ export const ENSURE_HEADS: Statement = {
     SELECT u, 0, '\\x${"00".repeat(32)}'::bytea FROM unnest($1::text[]) AS u ORDER BY u COLLATE "C" ON CONFLICT DO NOTHING`,
 };
 
-/** Locks the heads of users, always in the same order. $1: their ids. */
+/** Locks the heads of users, always in the same order, and tells who has been erased. $1: their ids. */
 export const LOCK_HEADS: Statement = {
   name: "lock_heads",
-  text: `SELECT user_id, seq, hash FROM hub.user_head WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR UPDATE`,
+  text: `SELECT user_id, seq, hash, erased_at IS NOT NULL AS erased FROM hub.user_head WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR UPDATE`,
 };
 
 /** The database's time, after the lock. */

@@ -3,7 +3,7 @@ import type { Engine } from "./engine.ts";
 
 /** What the owner sees, and may change, while hub.prune_partition runs; else nothing. */
 const OWNERS: Readonly<Record<string, { readonly seen: number; readonly change?: string }>> = {
-  ...Object.fromEntries(EVENT_TABLES.map((table) => [table, { seen: 3 }])),
+  ...Object.fromEntries(EVENT_TABLES.map((table) => [table, { seen: 4 }])),
   legal_hold: { seen: 3 },
   prune_draft: { seen: 1, change: "DELETE FROM hub.prune_draft" },
   pruned: {
