@@ -29,7 +29,7 @@ function record(n: number) {
     ...{ eventType: "trade_executed", dataType: "trades", table: "user_trades" },
     recordTimeUs: BigInt(Date.now()) * 1000n,
   });
-  return { ...made, topic };
+  return { ...made, value: body, topic };
 }
 
 async function work(records: number): Promise<{ requests: number; perSecond: number }> {
