@@ -8,6 +8,7 @@ import { ROOT } from "./hub.ts";
 import type { Effort } from "./measure.ts";
 import { check } from "./parts/check.ts";
 import { curves } from "./parts/curves.ts";
+import { embedded } from "./parts/embedded.ts";
 import { fanout } from "./parts/fanout.ts";
 import { latency } from "./parts/latency.ts";
 import { memory } from "./parts/memory.ts";
@@ -32,6 +33,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   start: { title: "Start, and memory when idle", run: start },
   userdata: { title: "User data", run: userdata },
   relay: { title: "From the outbox to Kafka", run: relay },
+  embedded: { title: "Reads of configuration during an import", run: embedded },
   curves: { title: "Costs as it grows", run: curves },
 };
 

@@ -10,7 +10,7 @@ export const PAGE = 50;
 const OPEN_MS = 30_000;
 const CONNECTIONS = 4;
 
-/** Starts a hub with a database in PostgreSQL, and waits until it is open. */
+/** Starts a hub with a database in PostgreSQL, or with the embedded one for an empty URL, and waits until it is open. */
 export async function startUserDataHub(
   url: string,
   env: Readonly<Record<string, string>> = {},
