@@ -40,32 +40,27 @@ function compareTexts(file: string, before: string | undefined, after: string | 
   if (after === undefined) return [{ ...whole, kind: "removed" }];
   const ignored = new Report();
   const [old, now] = [before, after].map((text) => parseText(file, text, ignored)?.value);
-  const changes = compareValues(file, [], old, now);
+  const changes: Change[] = [];
+  compareValues(file, [], old, now, changes);
   // Comments, spelling of numbers, order of keys: a change of the text, and of nothing that it says.
   return changes.length > 0 ? changes : [{ ...whole, kind: "changed" }];
 }
 
-function compareValues(file: string, path: Path, before: unknown, after: unknown): Change[] {
-  const change = (kind: Change["kind"]): Change => ({
-    file,
-    path: formatPath(path),
-    kind,
-    before: kind === "added" ? "" : (JSON.stringify(before) ?? ""),
-    after: kind === "removed" ? "" : (JSON.stringify(after) ?? ""),
-  });
+function compareValues(file: string, path: Path, before: unknown, after: unknown, changes: Change[]): void {
+  if (before === after) return;
   if (isObject(before) && isObject(after)) {
-    const keys = [...new Set([...Object.keys(after), ...Object.keys(before)])];
-    return keys.flatMap((key) => {
-      const at = [...path, key];
-      if (!Object.hasOwn(before, key)) return compareValues(file, at, undefined, after[key]);
-      if (!Object.hasOwn(after, key)) return compareValues(file, at, before[key], undefined);
-      return compareValues(file, at, before[key], after[key]);
-    });
+    for (const key of new Set([...Object.keys(after), ...Object.keys(before)])) {
+      const old = Object.hasOwn(before, key) ? before[key] : undefined;
+      const now = Object.hasOwn(after, key) ? after[key] : undefined;
+      // Most values are what they were, and take no path.
+      if (old !== now) compareValues(file, [...path, key], old, now, changes);
+    }
+    return;
   }
-  if (JSON.stringify(before) === JSON.stringify(after)) return [];
-  if (before === undefined) return [change("added")];
-  if (after === undefined) return [change("removed")];
-  return [change("changed")];
+  const [was, is] = [JSON.stringify(before), JSON.stringify(after)];
+  if (was === is) return;
+  const kind = before === undefined ? "added" : after === undefined ? "removed" : "changed";
+  changes.push({ file, path: formatPath(path), kind, before: was ?? "", after: is ?? "" });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

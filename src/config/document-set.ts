@@ -12,7 +12,7 @@ import { NatsConfigSchema } from "../../gen/centralhub/config/v1/nats_pb.ts";
 import type { ZookeeperConfig } from "../../gen/centralhub/config/v1/zookeeper_pb.ts";
 import { ZookeeperConfigSchema } from "../../gen/centralhub/config/v1/zookeeper_pb.ts";
 import { decode } from "../documents/decode.ts";
-import type { Path, Report } from "../documents/findings.ts";
+import { type Finding, type Path, Report } from "../documents/findings.ts";
 import { type ParsedText, parseText } from "../documents/text.ts";
 
 /** The texts of a set of documents, by their path within the configuration directory. */
@@ -58,6 +58,11 @@ const MESSAGING: Record<System, DescMessage> = {
   kafka: KafkaConfigSchema,
   zookeeper: ZookeeperConfigSchema,
 };
+const PLATFORM: Readonly<Record<string, DescMessage>> = {
+  "infrastructure.yaml": InfrastructureConfigSchema,
+  "compliance.yaml": ComplianceConfigSchema,
+  "data-routes.yaml": DataRoutesConfigSchema,
+};
 const VERSIONED = /^([^/]+)\/messaging\/(nats|kafka|zookeeper)\.json$/;
 const VERSION_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
@@ -81,10 +86,11 @@ export function readDocuments(texts: DocumentTexts, report: Report): DocumentSet
       unknownDocument(file, report);
       continue;
     }
-    const parsed = parseText(file, text, report);
-    if (parsed) place(set, parsed, report);
+    const { doc, isWhole, findings } = readDocument(file, text);
+    for (const finding of findings) report.add(finding);
+    if (doc) place(set, doc, report);
     else set.isIncomplete = true;
-    if (!parsed?.isWhole) set.garbled.add(file);
+    if (!isWhole) set.garbled.add(file);
   }
   if (set.versions.size === 0 && !report.failed) {
     report.add({
@@ -100,21 +106,60 @@ export function readDocuments(texts: DocumentTexts, report: Report): DocumentSet
   return set;
 }
 
-function place(set: DocumentSet, parsed: ParsedText, report: Report): void {
-  const [, version, system] = VERSIONED.exec(parsed.file) ?? [];
+/** What became of the text of one document. */
+interface Read {
+  readonly text: string;
+  /** Undefined when no value could be made of it. */
+  readonly doc: Doc<unknown> | undefined;
+  readonly isWhole: boolean;
+  readonly findings: readonly Finding[];
+}
+
+// A change is of one document or two, and is compiled when it is proposed and when it is served: what the others say,
+// and what it says itself, is read once. The number of names is bounded because whoever publishes chooses them.
+const KEPT_MAX = 1_000;
+const kept = new Map<string, Read>();
+
+function readDocument(file: string, text: string): Read {
+  const known = kept.get(file);
+  if (known?.text === text) return known;
+  const report = new Report();
+  const parsed = parseText(file, text, report);
+  const doc = parsed && documentOf(parsed, report);
+  const read = { text, doc, isWhole: parsed?.isWhole === true, findings: report.findings };
+  if (kept.size >= KEPT_MAX) kept.clear();
+  kept.set(file, read);
+  return read;
+}
+
+function documentOf(parsed: ParsedText, report: Report): Doc<unknown> {
+  const schema = schemaOf(parsed.file);
+  if (schema) return decode(schema, parsed, report);
+  const { file, value, lineOf } = parsed;
+  return { file, message: value, lineOf, inFile: (path) => path };
+}
+
+function schemaOf(file: string): DescMessage | undefined {
+  const [, , system] = VERSIONED.exec(file) ?? [];
+  return system ? MESSAGING[system as System] : PLATFORM[file];
+}
+
+function place(set: DocumentSet, doc: Doc<unknown>, report: Report): void {
+  const { file } = doc;
+  const [, version, system] = VERSIONED.exec(file) ?? [];
   if (version && system) {
-    if (!VERSION_NAME.test(version)) versionNameFault(parsed.file, version, report);
+    if (!VERSION_NAME.test(version)) versionNameFault(file, version, report);
     const documents = set.versions.get(version) ?? { name: version };
     set.versions.set(version, documents);
-    Object.assign(documents, { [system]: decode(MESSAGING[system as System], parsed, report) });
-  } else if (parsed.file === "infrastructure.yaml") {
-    set.infrastructure = decode(InfrastructureConfigSchema, parsed, report);
-  } else if (parsed.file === "compliance.yaml") {
-    set.compliance = decode(ComplianceConfigSchema, parsed, report);
-  } else if (parsed.file === "data-routes.yaml") {
-    set.dataRoutes = decode(DataRoutesConfigSchema, parsed, report);
+    Object.assign(documents, { [system]: doc });
+  } else if (file === "infrastructure.yaml") {
+    set.infrastructure = doc as Doc<InfrastructureConfig>;
+  } else if (file === "compliance.yaml") {
+    set.compliance = doc as Doc<ComplianceConfig>;
+  } else if (file === "data-routes.yaml") {
+    set.dataRoutes = doc as Doc<DataRoutesConfig>;
   } else {
-    set.flags = { ...parsed, message: parsed.value, inFile: (path) => path };
+    set.flags = doc;
   }
 }
 

@@ -8,7 +8,7 @@ import {
 import { KafkaConfigSchema } from "../../gen/centralhub/config/v1/kafka_pb.ts";
 import { NatsConfigSchema } from "../../gen/centralhub/config/v1/nats_pb.ts";
 import { ZookeeperConfigSchema } from "../../gen/centralhub/config/v1/zookeeper_pb.ts";
-import { renderMessage } from "../documents/render.ts";
+import { type Json, renderMessage } from "../documents/render.ts";
 import { SYSTEMS, type System } from "./document-set.ts";
 import type { ChooseVersion } from "./flags.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -196,14 +196,23 @@ function noncesOf(mark: Mark): ReadonlySet<string> {
   return new Set(nonces);
 }
 
-// Of what the document says: the order of its keys says nothing, and must not look like a change.
+const tags = new WeakMap<Message, string>();
+
+// Of what the document says: the order of its keys says nothing, and must not look like a change. Hubs of several versions
+// share a history, so the same content has the same tag in all of them.
 function contentTag(schema: DescMessage, message: Message): string {
-  const text = JSON.stringify(renderMessage(schema, message), (_key, value: unknown) => sorted(value));
-  return createHash("sha256").update(text).digest("base64url");
+  let tag = tags.get(message);
+  if (tag === undefined) {
+    const text = JSON.stringify(sorted(renderMessage(schema, message)));
+    tag = createHash("sha256").update(text).digest("base64url");
+    tags.set(message, tag);
+  }
+  return tag;
 }
 
-function sorted(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries);
+function sorted(value: Json): Json {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, sorted(value[key] as Json)]));
 }

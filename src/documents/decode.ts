@@ -29,20 +29,43 @@ export function decode<Desc extends DescMessage>(
   parsed: ParsedText,
   report: Report,
 ): Decoded<Desc> {
-  const reader = new Reader(parsed, report);
-  const json = reader.message(schema, parsed.value, []) ?? {};
+  const { file, lineOf } = parsed;
+  // It outlives the values that it reads.
+  const reader = new Reader(file, lineOf, report);
+  const json = reader.message(schema, parsed.value, undefined) ?? {};
   const message = fromJson(schema, json as JsonValue);
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
   if (result.kind === "invalid") {
     for (const violation of result.violations) reader.violation(violation);
   }
-  return { file: parsed.file, message, lineOf: parsed.lineOf, inFile: (path) => reader.inFile(path) };
+  return { file, message, lineOf, inFile: (path) => reader.inFile(path) };
+}
+
+/** Where a value stands: what it is in, and under which key or at which position. Undefined: the document itself. */
+type Place = { readonly in: Place; readonly key: string | number } | undefined;
+
+function pathOf(place: Place): (string | number)[] {
+  const path: (string | number)[] = [];
+  for (let at = place; at; at = at.in) path.push(at.key);
+  return path.reverse();
+}
+
+const fieldsByName = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
+
+function fieldsOf(schema: DescMessage): ReadonlyMap<string, DescField> {
+  let fields = fieldsByName.get(schema);
+  if (!fields) {
+    fields = new Map(schema.fields.map((field) => [field.name, field]));
+    fieldsByName.set(schema, fields);
+  }
+  return fields;
 }
 
 // Walks plain values along a schema and returns their protobuf JSON form, without what is at fault.
 class Reader {
-  readonly #parsed: ParsedText;
+  readonly #file: string;
+  readonly #lineOf: ParsedText["lineOf"];
   readonly #report: Report;
   /** Values that could not be read, so that the message lacks them. */
   readonly #unread = new Set<string>();
@@ -51,91 +74,93 @@ class Reader {
   /** The positions in the file of the items that were read, for each list that lacks some. */
   readonly #positions = new Map<string, readonly number[]>();
 
-  constructor(parsed: ParsedText, report: Report) {
-    this.#parsed = parsed;
+  constructor(file: string, lineOf: ParsedText["lineOf"], report: Report) {
+    this.#file = file;
+    this.#lineOf = lineOf;
     this.#report = report;
   }
 
-  message(schema: DescMessage, value: unknown, path: Path): unknown {
+  message(schema: DescMessage, value: unknown, place: Place): unknown {
     const whole = transparentField(schema);
     if (whole) {
-      const inner = this.field(whole, value, path);
+      const inner = this.field(whole, value, place);
       return inner === undefined ? undefined : { [whole.name]: inner };
     }
-    if (!isObject(value)) return this.wrongType(path, "an object", value);
-    const fields = new Map(schema.fields.map((field) => [field.name, field]));
+    if (!isObject(value)) return this.wrongType(place, "an object", value);
+    const fields = fieldsOf(schema);
     const result: Record<string, unknown> = {};
-    for (const [key, item] of Object.entries(value)) {
+    for (const key of Object.keys(value)) {
       const field = fields.get(key);
-      if (!field) this.unknownKey(schema, key, path, value);
+      if (!field) this.unknownKey(schema, key, place, value);
       else {
-        const read = this.field(field, item, [...path, key]);
+        const read = this.field(field, value[key], { in: place, key });
         if (read !== undefined) result[key] = read;
       }
     }
     return result;
   }
 
-  field(field: DescField, value: unknown, path: Path): unknown {
-    if (value === null) return this.wrongType(path, "a value", value);
+  field(field: DescField, value: unknown, place: Place): unknown {
+    if (value === null) return this.wrongType(place, "a value", value);
     switch (field.fieldKind) {
       case "message":
-        return this.message(field.message, value, path);
+        return this.message(field.message, value, place);
       case "scalar":
-        return this.scalar(field.scalar, value, path);
+        return this.scalar(field.scalar, value, place);
       case "list": {
-        if (!Array.isArray(value)) return this.wrongType(path, "a list", value);
-        const items = value.map((item, index) => this.item(field, item, [...path, index]));
+        if (!Array.isArray(value)) return this.wrongType(place, "a list", value);
+        const items = value.map((item, index) => this.item(field, item, { in: place, key: index }));
         const positions = [...items.keys()].filter((index) => items[index] !== undefined);
-        if (positions.length < items.length) this.#positions.set(formatPath(path), positions);
+        if (positions.length < items.length) this.#positions.set(formatPath(pathOf(place)), positions);
         return positions.map((index) => items[index]);
       }
       case "map": {
-        if (!isObject(value)) return this.wrongType(path, "an object", value);
-        const entries = Object.entries(value).map(([key, item]) => [
-          key,
-          this.item(field, item, [...path, key]),
-        ]);
-        return Object.fromEntries(entries.filter(([, item]) => item !== undefined));
+        if (!isObject(value)) return this.wrongType(place, "an object", value);
+        const entries: [string, unknown][] = [];
+        for (const key of Object.keys(value)) {
+          const item = this.item(field, value[key], { in: place, key });
+          if (item !== undefined) entries.push([key, item]);
+        }
+        return Object.fromEntries(entries);
       }
       case "enum":
-        return this.scalar(ScalarType.STRING, value, path);
+        return this.scalar(ScalarType.STRING, value, place);
     }
   }
 
-  item(field: DescField & { fieldKind: "list" | "map" }, value: unknown, path: Path): unknown {
+  item(field: DescField & { fieldKind: "list" | "map" }, value: unknown, place: Place): unknown {
     const kind = field.fieldKind === "list" ? field.listKind : field.mapKind;
-    if (kind === "message" && field.message) return this.message(field.message, value, path);
-    return this.scalar(field.scalar ?? ScalarType.STRING, value, path);
+    if (kind === "message" && field.message) return this.message(field.message, value, place);
+    return this.scalar(field.scalar ?? ScalarType.STRING, value, place);
   }
 
-  scalar(type: ScalarType, value: unknown, path: Path): unknown {
+  scalar(type: ScalarType, value: unknown, place: Place): unknown {
     if (type === ScalarType.STRING)
-      return typeof value === "string" ? value : this.wrongType(path, "a string", value);
+      return typeof value === "string" ? value : this.wrongType(place, "a string", value);
     if (type === ScalarType.BOOL)
-      return typeof value === "boolean" ? value : this.wrongType(path, "true or false", value);
-    if (typeof value !== "number") return this.wrongType(path, "a number", value);
+      return typeof value === "boolean" ? value : this.wrongType(place, "true or false", value);
+    if (typeof value !== "number") return this.wrongType(place, "a number", value);
     if (type === ScalarType.DOUBLE || type === ScalarType.FLOAT) return value;
     const wide = type === ScalarType.INT64 || type === ScalarType.UINT64;
-    if (!Number.isInteger(value)) return this.wrongType(path, "a whole number", value);
+    if (!Number.isInteger(value)) return this.wrongType(place, "a whole number", value);
     if (wide ? !Number.isSafeInteger(value) : Math.abs(value) > 2_147_483_647) {
-      return this.unread("document.range", path, `${value} is out of range`, "set a smaller number");
+      return this.unread("document.range", place, `${value} is out of range`, "set a smaller number");
     }
     return value;
   }
 
-  unknownKey(schema: DescMessage, key: string, path: Path, beside: object): void {
+  unknownKey(schema: DescMessage, key: string, place: Place, beside: object): void {
     const names = schema.fields.map((field) => field.name);
     const near = names.find((name) => name.replaceAll("_", "") === key.toLowerCase().replaceAll(/[_-]/g, ""));
     const remedy = near ? `write "${near}"` : `remove it, or use one of: ${names.join(", ")}`;
-    if (near && !Object.hasOwn(beside, near)) this.#unread.add(formatPath([...path, near]));
-    this.unread("document.unknown_key", [...path, key], `"${key}" is not a key of this document`, remedy);
+    if (near && !Object.hasOwn(beside, near)) this.#unread.add(formatPath([...pathOf(place), near]));
+    this.unread("document.unknown_key", { in: place, key }, `"${key}" is not a key of this document`, remedy);
   }
 
-  wrongType(path: Path, expected: string, value: unknown): undefined {
+  wrongType(place: Place, expected: string, value: unknown): undefined {
     const found =
       value === null ? "null" : Array.isArray(value) ? "a list" : `${typeof value} ${brief(value)}`;
-    return this.unread("document.type", path, `expected ${expected}, found ${found}`, `write ${expected}`);
+    return this.unread("document.type", place, `expected ${expected}, found ${found}`, `write ${expected}`);
   }
 
   violation(violation: Violation): void {
@@ -170,20 +195,20 @@ class Reader {
     return at;
   }
 
-  unread(rule: string, path: Path, message: string, remedy: string): undefined {
+  unread(rule: string, place: Place, message: string, remedy: string): undefined {
+    const path = pathOf(place);
     this.#unread.add(formatPath(path));
     this.fault(rule, path, message, remedy);
     return undefined;
   }
 
   fault(rule: string, path: Path, message: string, remedy: string): void {
-    const { file } = this.#parsed;
     this.#report.add({
       severity: "FAIL",
       rule,
-      file,
+      file: this.#file,
       path: formatPath(path),
-      line: this.#parsed.lineOf(path),
+      line: this.#lineOf(path),
       message,
       remedy,
     });

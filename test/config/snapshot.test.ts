@@ -296,3 +296,16 @@ describe("the shipped documents", () => {
     ]);
   });
 });
+
+describe("documents that were read before", () => {
+  it("are not read again while their text is the same, and their faults are told again", () => {
+    const [first, second] = [compile(SHIPPED), compile(withFiles({ "flags.json": "{" }))];
+    expect(second.documents.versions.get("phase2")?.kafka).toBe(
+      first.documents.versions.get("phase2")?.kafka,
+    );
+    const again = compile(withFiles({ "flags.json": "{" }));
+    expect(again.report.findings).toEqual(second.report.findings);
+    expect(again.report.failed).toBe(true);
+    expect(compile(SHIPPED).report.findings).toEqual(first.report.findings);
+  });
+});
