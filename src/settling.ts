@@ -8,11 +8,19 @@ const QUIET_MS = 1_000;
 const HEAP_MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * Once the start is over: what V8 has compiled is kept for the next start, where the launcher has named a place for it, and
+ * V8 takes to making objects of the old generation where many that were made in one place have outlived a collection, as
+ * the streams of a burst of calls do. It then makes every stream old, with all that hangs on it: each collection of young
+ * objects copies what is long dead, and only one of the whole heap, of tens of milliseconds, takes it away.
+ */
+const YOUNG_AT_FIRST = "--no-allocation-site-pretenuring";
+
+/**
+ * Once the start is over: objects are made young from then on. What V8 has compiled is kept for the next start, where the launcher has named a place for it, and
  * memory that only the start needed is given back. V8 grows its space for young objects while a hundred
  * modules are loaded, and a hub that is idle then would hold it for ever.
  */
 export function settleAfterStart(): void {
+  setFlagsFromString(YOUNG_AT_FIRST);
   setTimeout(() => {
     module.flushCompileCache();
     if (process.memoryUsage().heapUsed <= HEAP_MAX_BYTES) collectAll();
