@@ -104,6 +104,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const { userData, userHistory, isRelayed, onStored } = await openUserData({
     ...{ settings, config, metrics, logger, lifecycle },
     relay: publisher && { publisher, components: infrastructure },
+    components: infrastructure,
   });
   const gate = await gateOf(settings);
   const status = new ServingStatus(

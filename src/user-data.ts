@@ -7,12 +7,15 @@ import type { ConfigManager } from "./config/config-manager.ts";
 import { DataRouter } from "./data/data-router.ts";
 import type { EventPublisher } from "./data/outbox.ts";
 import type { Relay } from "./data/relay.ts";
+import { RetentionOutlook } from "./data/retention-outlook.ts";
+import { RetentionRule } from "./data/retention-rule.ts";
 import { UserData } from "./data/user-data.ts";
 import type { UserEventStore } from "./data/user-event-store.ts";
 import { UserHistory } from "./data/user-history.ts";
 import type { ComponentBoard } from "./health/component-board.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { startRelays } from "./outbox-relay.ts";
+import { startRetention } from "./retention-job.ts";
 import { databaseShards, MIGRATIONS_DIR, type Settings } from "./settings/settings.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -25,6 +28,8 @@ interface Parts {
   readonly lifecycle: Lifecycle;
   /** Where the events are sent, and where the outbox tells how it is; undefined: nowhere, or not by this process. */
   readonly relay: { readonly publisher: EventPublisher; readonly components: ComponentBoard } | undefined;
+  /** Where what removes events tells how that goes; undefined: another process does it. */
+  readonly components?: ComponentBoard;
   /** Tells the process that sends them that a database has events for it, by the database's place among all. */
   readonly onStored?: (database: number) => void;
 }
@@ -37,6 +42,7 @@ export interface UserDataParts {
   readonly isRelayed: boolean;
   /** Something has been put into the outbox of a database, by its place among all. */
   readonly onStored: (database: number) => void;
+  readonly retentionOutlook: RetentionOutlook;
 }
 
 /** Puts together what saves and returns the events of users. A database out of reach is no reason not to start. */
@@ -47,6 +53,7 @@ export async function openUserData({
   logger,
   lifecycle,
   relay,
+  components,
   onStored,
 }: Parts): Promise<UserDataParts> {
   // One that is named is looked at now; one of the hub's own is made when something is to be signed.
@@ -59,6 +66,7 @@ export async function openUserData({
   const isRelayed = databaseOutbox !== "off" && (relay !== undefined || onStored !== undefined);
   const relays: Relay[] = [];
   const wake = onStored ?? ((database: number) => relays[database]?.wake());
+  let retention: ReturnType<typeof startRetention> | undefined;
   const stores = places.map(
     (place, index) =>
       new PostgresUserEventStore({
@@ -66,16 +74,27 @@ export async function openUserData({
         migrations: MIGRATIONS_DIR,
         lanes: settings.databaseLanes,
         connections: settings.databaseConnections,
+        monthsAhead: settings.databaseMonthsAhead,
         hasOutbox: databaseOutbox === "on" || isRelayed,
         onOutbox: () => wake(index),
+        onOpen: () => retention?.wake(index),
         logger,
       }),
   );
   const bounds = { events: settings.queueEvents, eventsPerUser: settings.queueEventsPerUser };
   const router = new DataRouter(config);
+  const rule = new RetentionRule(config, router);
   const data = new UserData(router, stores, storeOf, bounds);
   lifecycle.defer(() => data.close());
   tellDurability(stores, logger);
+  const userHistory = new UserHistory(data, openSigner, trusted);
+  const months = stores.map((store) => store.retention());
+  if (components)
+    retention = startRetention({
+      ...{ stores: months, rule, components, metrics, logger, lifecycle },
+      openSigner: () => userHistory.signer(),
+      ...{ removes: settings.databaseRetention, periodMs: settings.databaseRetentionPeriodMs },
+    });
   // The embedded one takes time and memory that a hub without user data has no use for: it is opened by its first call.
   for (const [index, store] of stores.entries()) {
     if (!("embeddedIn" in (places[index] as Place))) store.open().catch(() => {});
@@ -96,7 +115,8 @@ export async function openUserData({
   );
   return {
     userData: data,
-    userHistory: new UserHistory(data, openSigner, trusted),
+    userHistory,
+    retentionOutlook: new RetentionOutlook(months, rule),
     isRelayed,
     onStored: wake,
   };

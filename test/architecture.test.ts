@@ -87,13 +87,19 @@ const HOUSE: House = {
     "user-data.ts": {
       rooms: [
         ...["settings", "config", "data", "health", "adapters/files", "adapters/postgres", "telemetry"],
-        ...["lifecycle.ts", "outbox-relay.ts", "errors.ts"],
+        ...["lifecycle.ts", "outbox-relay.ts", "retention-job.ts", "errors.ts"],
       ],
       gen: "none",
       builtins: "pure",
       packages: [],
     },
     "outbox-relay.ts": {
+      rooms: ["data", "health", "telemetry", "lifecycle.ts"],
+      gen: "none",
+      builtins: "pure",
+      packages: [],
+    },
+    "retention-job.ts": {
       rooms: ["data", "health", "telemetry", "lifecycle.ts"],
       gen: "none",
       builtins: "pure",

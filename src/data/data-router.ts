@@ -75,6 +75,17 @@ export class DataRouter {
     return this.#now().byTable.get(table)?.dataType ?? table.slice("user_".length);
   }
 
+  /** Where the events of a table belong; undefined when no data type has it. */
+  ofTable(table: EventTable): Route | undefined {
+    const route = this.#now().byTable.get(table);
+    return route && { ...route, table };
+  }
+
+  /** The names of all data types. */
+  dataTypes(): readonly string[] {
+    return [...this.#now().byDataType.keys()];
+  }
+
   /**
    * Whether a hold keeps the events of a data type. One that names a data type which there is no more keeps all: what it
    * was about may have another name now.

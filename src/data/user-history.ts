@@ -76,7 +76,7 @@ export class UserHistory {
     const store = this.#data.storeOf(userId);
     const { router } = this.#data;
     // Not after all the events, if there is none.
-    const signer = await this.#ownSigner();
+    const signer = await this.signer();
     const tables = router.tablesOf(dataTypes);
     const newest = (await store.heads([userId])).get(userId) ?? NOTHING;
     const total = await store.count(userId, tables);
@@ -108,7 +108,8 @@ export class UserHistory {
     };
   }
 
-  async #ownSigner(): Promise<HistorySigner> {
+  /** What this hub signs with. */
+  async signer(): Promise<HistorySigner> {
     this.#signer ??= this.#openSigner().catch((error: unknown) => {
       this.#signer = undefined;
       throw error;
@@ -117,7 +118,7 @@ export class UserHistory {
   }
 
   async #keys(): Promise<HistoryKeys> {
-    const { keyId, publicKey } = await this.#ownSigner();
+    const { keyId, publicKey } = await this.signer();
     return new Map<string, KeyObject>([[keyId, publicKey], ...this.#others]);
   }
 }

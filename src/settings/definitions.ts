@@ -172,6 +172,14 @@ export const DEFINITIONS = {
   databaseOutbox: define("database.outbox", "DATABASE_OUTBOX", "auto", outbox()),
   databaseOutboxFrom: define("database.outbox_from", "DATABASE_OUTBOX_FROM", "now", position()),
   databaseOutboxLagMs: define("database.outbox_lag_ms", undefined, 60_000, whole(1_000, 86_400_000)),
+  databaseMonthsAhead: define("database.months_ahead", undefined, 3, whole(2, 24)),
+  databaseRetention: define("database.retention", "DATABASE_RETENTION", true, flag()),
+  databaseRetentionPeriodMs: define(
+    "database.retention_period_ms",
+    undefined,
+    3_600_000,
+    whole(60_000, 86_400_000),
+  ),
   queueEvents: define("database.queue_events", undefined, 20_000, whole(1_000, 10_000_000)),
   queueEventsPerUser: define("database.queue_events_per_user", undefined, 2_000, whole(1_000, 1_000_000)),
 

@@ -1,5 +1,6 @@
 import {
   AggregatorRegistry,
+  Counter,
   collectDefaultMetrics,
   Gauge,
   Histogram,
@@ -22,6 +23,10 @@ export interface Metrics {
   gauge(name: string, help: string, value: () => number, together?: Together): void;
   /** The same, with a number for each combination of labels; one that is not given any more is gone. */
   gauges(name: string, help: string, labels: readonly string[], samples: () => Iterable<Sample>): void;
+  /** A number that only grows, with its labels, asked for when the metrics are read. */
+  counters(name: string, help: string, labels: readonly string[], samples: () => Iterable<Sample>): void;
+  /** A distribution over buckets with these upper bounds; the function takes what is observed. */
+  histogram(name: string, help: string, buckets: readonly number[]): (value: number) => void;
   /** All metrics in Prometheus' text format. */
   text(): Promise<{ contentType: string; body: string }>;
   /** The same as values, for another process that puts them together with its own. */
@@ -88,6 +93,22 @@ export function createMetrics(others?: () => Promise<readonly MetricValues[]>): 
           for (const { labels, value } of samples()) this.set(labels, value);
         },
       });
+    },
+    counters: (name, help, labels, samples) => {
+      new Counter({
+        name,
+        help,
+        labelNames: [...labels],
+        registers,
+        collect() {
+          this.reset();
+          for (const { labels, value } of samples()) this.inc(labels, value);
+        },
+      });
+    },
+    histogram: (name, help, buckets) => {
+      const histogram = new Histogram({ name, help, buckets: [...buckets], registers });
+      return (value) => histogram.observe(value);
     },
     text: async () => {
       const { contentType } = registry;

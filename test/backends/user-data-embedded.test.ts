@@ -13,6 +13,7 @@ function storeIn(directory: string): PostgresUserEventStore {
     migrations: MIGRATIONS_DIR,
     lanes: 4,
     connections: 4,
+    monthsAhead: 3,
     hasOutbox: false,
     logger: silentLogger,
   });

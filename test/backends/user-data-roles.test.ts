@@ -43,6 +43,7 @@ await describeWith("a login at PostgreSQL", sharedPostgres, (server) => {
       migrations: MIGRATIONS_DIR,
       lanes: 1,
       connections: 1,
+      monthsAhead: 3,
       hasOutbox: false,
       logger: silentLogger,
     });

@@ -33,6 +33,8 @@ export interface OpenOptions {
   readonly lanes: number;
   /** Connections for everything else. */
   readonly connections: number;
+  /** Months after this one that partitions are made for. */
+  readonly monthsAhead: number;
   readonly logger: Logger;
 }
 
@@ -44,6 +46,8 @@ export interface OpenDatabase {
   readonly lost: Promise<void> | undefined;
   /** For the relay of the outbox, so that it takes no connection from callers. */
   readonly relays: Database;
+  /** For what removes events that are kept no longer; one at a time. */
+  readonly keeps: Database;
   /** Makes partitions ahead, and throws DATABASE_UNFIT when the self-check finds anything. */
   inspect(): Promise<void>;
   close(): Promise<void>;
@@ -51,8 +55,9 @@ export interface OpenDatabase {
 
 const CONNECT_MS = 3_000;
 const TRANSACTION_MS = 5_000;
+/** Nobody waits for it, and it may wait for what else keeps or removes events. */
+const KEEP_MS = 15_000;
 const RELAY_CONNECTIONS = 2;
-const MONTHS_AHEAD = 3;
 const SHOWN_FAULTS = 3;
 
 /** Opens the database. Throws DATABASE_UNAVAILABLE, or DATABASE_UNFIT with what is wrong and what to do. */
@@ -95,7 +100,14 @@ async function embedded({ embeddedIn, lock }: Extract<Place, { embeddedIn: strin
       await engine.close();
       held.release();
     };
-    return { appends: database, reads: database, relays: database, lost: engine.ended, close };
+    return {
+      appends: database,
+      reads: database,
+      relays: database,
+      keeps: database,
+      lost: engine.ended,
+      close,
+    };
   } catch (error) {
     held.release();
     throw unavailable(error);
@@ -123,10 +135,11 @@ function server({ url }: Extract<Place, { url: string }>, { lanes, connections }
   const appends = new Database({ pool: { ...common, max: lanes }, transactionMs: TRANSACTION_MS });
   const reads = new Database({ pool: { ...common, max: connections }, transactionMs: TRANSACTION_MS });
   const relays = new Database({ pool: { ...common, max: RELAY_CONNECTIONS }, transactionMs: TRANSACTION_MS });
+  const keeps = new Database({ pool: { ...common, max: 1 }, transactionMs: KEEP_MS });
   const close = async (): Promise<void> => {
-    await Promise.all([appends.close(), reads.close(), relays.close()]);
+    await Promise.all([appends, reads, relays, keeps].map((each) => each.close()));
   };
-  return { appends, reads, relays, lost: undefined, close };
+  return { appends, reads, relays, keeps, lost: undefined, close };
 }
 
 async function bringUpToDate(database: Database, { place, migrations, logger }: OpenOptions): Promise<void> {
@@ -148,14 +161,17 @@ async function bringUpToDate(database: Database, { place, migrations, logger }: 
   if (applied.length > 0) logger.info({ applied }, "the database of user data was migrated");
 }
 
-async function inspectDatabase(database: Database, { place, migrations }: OpenOptions): Promise<void> {
+async function inspectDatabase(
+  database: Database,
+  { place, migrations, monthsAhead }: OpenOptions,
+): Promise<void> {
   const mayBypass = "embeddedIn" in place || place.mayBypass;
   // Whoever may not is told by the check that partitions are missing, once they are.
   await database
     .once(
       "hub_retention",
       { userId: "" },
-      { text: "SELECT hub.create_partitions($1)", values: [MONTHS_AHEAD] },
+      { text: "SELECT hub.create_partitions($1)", values: [monthsAhead] },
     )
     .catch((error: unknown) => {
       if (error instanceof HubError && error.reason === "DATABASE_UNAVAILABLE") throw error;

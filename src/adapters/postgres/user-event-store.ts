@@ -1,5 +1,6 @@
 import type { EventTable } from "../../data/event-tables.ts";
 import type { Outbox } from "../../data/outbox.ts";
+import type { RetentionStore } from "../../data/retention-store.ts";
 import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
 import type { Head, LegalHold, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
 import { HubError } from "../../errors.ts";
@@ -10,6 +11,7 @@ import { LOCK_KEEPING } from "./keeping.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { PostgresOutbox } from "./outbox.ts";
 import type { Backfill } from "./outbox-backfill.ts";
+import { PostgresRetention } from "./retention.ts";
 import { bind, type Statement } from "./statement.ts";
 import {
   AFTER,
@@ -28,6 +30,8 @@ export interface StoreOptions extends OpenOptions {
   readonly hasOutbox: boolean;
   /** Called when something has been put there. */
   readonly onOutbox?: () => void;
+  /** Called when the database has been opened. */
+  readonly onOpen?: () => void;
 }
 
 /** Time between two looks at whether the database is still fit, and after which a failed opening is tried again. */
@@ -105,6 +109,14 @@ export class PostgresUserEventStore implements UserEventStore {
       use: (work) => this.#use(work),
       isOpened: () => this.#opening !== undefined,
       backfill,
+    });
+  }
+
+  /** The months of this database, for what removes those that are kept no longer. */
+  retention(): RetentionStore {
+    return new PostgresRetention({
+      use: (work) => this.#use(work),
+      isOpened: () => this.#opening !== undefined,
     });
   }
 
@@ -217,6 +229,7 @@ export class PostgresUserEventStore implements UserEventStore {
       const { openDatabase } = await import("./opening.ts");
       const database = await openDatabase(this.#options);
       this.#tell("open", "");
+      this.#options.onOpen?.();
       this.#timer = setInterval(() => void this.#inspect(database), INSPECT_MS).unref();
       void database.lost?.then(() => this.#reopen(database));
       return database;

@@ -92,19 +92,23 @@ function expiryOf(day: string): number {
 export interface Floor {
   readonly rule: string;
   readonly floorMs: bigint;
+  /** When the time starts to run: "event" or "account_closed". */
+  readonly clockStart: string;
+  /** Where the rule's text is found. */
+  readonly sources: readonly string[];
 }
 
 /** Every floor that holds for a topic at a time, waivers considered, in the order of the rules. */
 export function floorsOf(set: DocumentSet, topic: string, now: number): Floor[] {
   const { rules = {}, waivers = {} } = set.compliance?.message ?? {};
   const floors: Floor[] = [];
-  for (const [rule, { retentionFloorMs, topics }] of Object.entries(rules)) {
+  for (const [rule, { retentionFloorMs, topics, clockStart, sources }] of Object.entries(rules)) {
     if (!topics.includes(topic)) continue;
     const waived = Object.values(waivers)
       .filter((waiver) => waiver.rule === rule && waiver.topic === topic && expiryOf(waiver.expires) > now)
       .map((waiver) => waiver.retentionFloorMs);
     const floorMs = [retentionFloorMs, ...waived].reduce((least, floor) => (floor < least ? floor : least));
-    floors.push({ rule, floorMs });
+    floors.push({ rule, floorMs, clockStart, sources });
   }
   return floors;
 }
@@ -176,6 +180,7 @@ function checkRouteFloors(set: DocumentSet, now: number, report: Report): void {
   }
 }
 
-function days(ms: bigint): string {
+/** A length of time, for people. */
+export function days(ms: bigint): string {
   return `${ms} ms (${Math.round((Number(ms) / MS_PER_DAY) * 100) / 100} days)`;
 }

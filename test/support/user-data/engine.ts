@@ -112,6 +112,7 @@ function storeOptions(place: Place, options: Partial<StoreOptions>): StoreOption
     migrations: MIGRATIONS_DIR,
     lanes: 4,
     connections: 4,
+    monthsAhead: 3,
     hasOutbox: false,
     logger: silentLogger,
     ...options,
