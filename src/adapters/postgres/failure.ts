@@ -6,6 +6,7 @@ import { HubError } from "../../errors.ts";
 const CONTENTION = new Set(["40001", "40P01", "55P03"]);
 /** The server, not the statement, is at fault, and may recover: connections, resources, operators, disks, a standby. */
 const OUTAGE = /^(08|53|57|58|XX|25006|25P03|28|3D)/;
+const DISK_FULL = "53100";
 /** What the hub may do, or what is there, is not as the migrations leave it. */
 const UNFIT = /^(42|0A|3F)/;
 /** What the driver and the embedded database say of a connection that is gone; these errors have no code. */
@@ -35,8 +36,12 @@ export function toFailure(error: unknown): unknown {
   if (UNFIT.test(code)) {
     return new HubError("DATABASE_UNFIT", `the database refuses the hub: ${error.message}`, { cause: error });
   }
+  if (code === DISK_FULL) return diskFull(error);
   return CONTENTION.has(code) || OUTAGE.test(code) ? unavailable(error) : error;
 }
+
+/** Nobody frees a disk sooner. */
+const DISK_FULL_RETRY_MS = 5_000;
 
 /** The database has not answered in time. */
 export class TookTooLong extends Error {}
@@ -46,4 +51,9 @@ export function unavailable(cause: unknown): HubError {
   const why = cause instanceof Error ? cause.message || String(cause) : String(cause);
   const message = `the database of user data is out of reach (${why}); an event that was being saved may have been saved, and saving it again with the same event_id is safe`;
   return new HubError("DATABASE_UNAVAILABLE", message, { cause, retryAfterMs: 500 });
+}
+
+function diskFull(cause: DatabaseError): HubError {
+  const message = `the disk of the database of user data is full (${cause.message}); free space there, and save the event again with the same event_id`;
+  return new HubError("DATABASE_UNAVAILABLE", message, { cause, retryAfterMs: DISK_FULL_RETRY_MS });
 }

@@ -45,6 +45,8 @@ export interface PostgresOptions {
   readonly fsync?: boolean;
   /** Settings of postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where it makes the directory that it keeps everything in; that of the system for what is temporary by default. */
+  readonly within?: string;
   /** Never the server of DATABASE_URL: for whoever stops it, or counts on how it is set. */
   readonly own?: boolean;
 }
@@ -150,7 +152,7 @@ class OwnServer implements PostgresServer {
   }
 
   async #initialized(identity: Identity): Promise<string> {
-    const directory = await mkdtemp(join(tmpdir(), "central-hub-postgres-"));
+    const directory = await mkdtemp(join(this.#options.within ?? tmpdir(), "central-hub-postgres-"));
     // From here on stop() removes it.
     this.#directory = directory;
     const { password } = this.#options;

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { newEventId } from "../../../src/data/event-id.ts";
 import type { userDataClient } from "./clients.ts";
@@ -22,10 +23,13 @@ export class Load {
   readonly open = new Map<string, Sent>();
   /** Sequences that were said twice and not the same. */
   readonly contradictions: string[] = [];
+  readonly #padding: string;
   #isStopped = false;
   #count = 0;
 
-  constructor(users: number) {
+  /** Each payload has some bytes more, which cannot be packed. */
+  constructor(users: number, paddingBytes = 0) {
+    this.#padding = randomBytes(paddingBytes).toString("base64").slice(0, paddingBytes);
     this.users = Array.from({ length: users }, (_, n) => `load-${n}`);
   }
 
@@ -51,7 +55,7 @@ export class Load {
         userId: this.users[n % this.users.length] as string,
         eventType: TYPES[n % TYPES.length] as string,
         eventId: newEventId(),
-        eventJson: `{"n":${n}}`,
+        eventJson: `{"n":${n},"x":"${this.#padding}"}`,
       };
       this.open.set(sent.eventId, sent);
       await this.#save(client, sent).catch(() => sleep(20));
