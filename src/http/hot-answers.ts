@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { admitKnown, type IdentityGate, type Need } from "./identity.ts";
@@ -25,7 +26,20 @@ export interface HotOptions {
 
 interface Remembered extends HotAnswer {
   readonly etag: string;
-  readonly headers: Readonly<Record<string, string | number>>;
+  /** Names and values by turns. */
+  readonly headers: readonly string[];
+  /** The body where it is ASCII: Node writes a text and what stands before it as one piece. */
+  readonly text: string | undefined;
+}
+
+/** What the headers of a request say that matters here. */
+interface Head {
+  readonly raw: readonly string[];
+  /** Whether nothing in it asks for more than the answer. */
+  readonly isPlain: boolean;
+  readonly authorization: string | undefined;
+  readonly condition: string | undefined;
+  readonly requestId: string | undefined;
 }
 
 /** Requests are chosen by clients, so their number and size are bounded. */
@@ -40,6 +54,8 @@ const HOST = /^[\w.:[\]-]+$/;
 export class HotAnswers {
   readonly #options: HotOptions;
   readonly #answers = new Map<string, Remembered>();
+  // Whoever asks again on a connection of HTTP/1.1 mostly does so with the same headers.
+  readonly #heads = new WeakMap<object, Head>();
   #current: unknown;
 
   constructor(options: HotOptions) {
@@ -52,37 +68,46 @@ export class HotAnswers {
     this.#refresh();
     if (this.#answers.size >= ENTRIES_MAX) this.#answers.clear();
     const etag = etagOf(answer.body);
-    const headers = {
-      "content-type": answer.contentType,
-      "x-content-type-options": "nosniff",
-      etag,
-      "cache-control": "no-cache",
-      "content-length": answer.body.length,
-    };
-    this.#answers.set(url, { ...answer, etag, headers });
+    const headers = [
+      ...["content-type", answer.contentType, "x-content-type-options", "nosniff", "etag", etag],
+      ...["cache-control", "no-cache", "content-length", String(answer.body.length)],
+    ];
+    const text = answer.body.toString("latin1");
+    this.#answers.set(url, { ...answer, etag, headers, text: isAscii(answer.body) ? text : undefined });
   }
 
   /** Answers a request, or leaves it to whoever comes next: then nothing of it has been touched. */
   serve(request: Request, response: Response): boolean {
-    const { method, url, headers } = request;
-    if (method !== "GET" || url === undefined || headers.origin !== undefined) return false;
-    if (headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined) return false;
+    const { method, url } = request;
+    if (method !== "GET" || url === undefined) return false;
     this.#refresh();
     const answer = this.#answers.get(url);
-    if (!answer || !HOST.test(request.authority || headers.host || "")) return false;
-    if (!admitKnown(this.#options.gate, answer.need, headers.authorization)) return false;
+    if (!answer) return false;
+    const connection = request.httpVersionMajor === 1 ? request.socket : undefined;
+    const head = this.#headOf(request, connection);
+    if (!head.isPlain) return false;
+    if (!admitKnown(this.#options.gate, answer.need, head.authorization, connection)) return false;
     const began = performance.now();
-    const isKnown = headers["if-none-match"] !== undefined && matches(headers["if-none-match"], answer.etag);
-    const requestId = headers["x-request-id"];
-    const own = {
-      "x-request-id": requestIdOf(typeof requestId === "string" ? requestId : undefined),
-      ...this.#options.extraHeaders(),
-    };
-    if (isKnown) response.writeHead(304, { etag: answer.etag, "cache-control": "no-cache", ...own });
-    else response.writeHead(200, { ...answer.headers, ...own });
-    response.end(isKnown ? undefined : answer.body);
+    const isKnown = matches(head.condition, answer.etag);
+    const headers = isKnown ? ["etag", answer.etag, "cache-control", "no-cache"] : [...answer.headers];
+    headers.push("x-request-id", requestIdOf(head.requestId));
+    const more = this.#options.extraHeaders();
+    for (const name in more) headers.push(name, more[name] ?? "");
+    response.writeHead(isKnown ? 304 : 200, headers);
+    if (isKnown) response.end();
+    else if (answer.text !== undefined) response.end(answer.text, "latin1");
+    else response.end(answer.body);
     this.#options.metrics.httpHandled(answer.route, isKnown ? 304 : 200, (performance.now() - began) / 1000);
     return true;
+  }
+
+  #headOf(request: Request, connection: object | undefined): Head {
+    if (!connection) return headOf(request);
+    const before = this.#heads.get(connection);
+    if (before && isSame(before.raw, request.rawHeaders)) return before;
+    const head = headOf(request);
+    this.#heads.set(connection, head);
+    return head;
   }
 
   #refresh(): void {
@@ -91,6 +116,24 @@ export class HotAnswers {
     this.#answers.clear();
     this.#current = basis;
   }
+}
+
+function headOf({ headers, rawHeaders, authority }: Request): Head {
+  const requestId = headers["x-request-id"];
+  const hasBody = headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
+  return {
+    raw: rawHeaders,
+    isPlain: headers.origin === undefined && !hasBody && HOST.test(authority || headers.host || ""),
+    authorization: headers.authorization,
+    condition: headers["if-none-match"],
+    requestId: typeof requestId === "string" ? requestId : undefined,
+  };
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index++) if (one[index] !== other[index]) return false;
+  return true;
 }
 
 /** The tag of an answer's content. */

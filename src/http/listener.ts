@@ -152,6 +152,8 @@ function build(
 // A stream that has nothing to say for a while is free to; a client that takes nothing is not.
 function letGoWhenStalled({ socket }: Request, response: Response, idleMs: number): void {
   if (response.writableFinished) return;
+  // Most answers are written at once, and the system has taken all of it.
+  if (response.writableEnded && response.socket && socket.writableLength === 0) return;
   response.setTimeout(idleMs, () => {
     if (socket.writableLength > 0) socket.destroy();
   });

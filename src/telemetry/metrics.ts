@@ -3,11 +3,11 @@ import {
   Counter,
   collectDefaultMetrics,
   Gauge,
-  Histogram,
   type MetricObject,
   Registry,
 } from "prom-client";
-import { BUCKETS, RpcSeries } from "./rpc-series.ts";
+import { RestSeries } from "./rest-series.ts";
+import { RpcSeries } from "./rpc-series.ts";
 
 /** The numbers that the hub keeps of itself, under the names that stock gRPC dashboards know. */
 export interface Metrics {
@@ -52,13 +52,8 @@ export function createMetrics(others?: () => Promise<readonly MetricValues[]>): 
   const registers = [registry];
   const rpc = new RpcSeries();
   rpc.register(registry);
-  const http = new Histogram({
-    name: "hub_http_request_seconds",
-    help: "Time of REST calls, by route and status.",
-    labelNames: ["route", "status"],
-    buckets: BUCKETS,
-    registers,
-  });
+  const rest = new RestSeries();
+  rest.register(registry);
   const revision = new Gauge({
     name: "hub_revision",
     help: "Revision that is served.",
@@ -69,7 +64,7 @@ export function createMetrics(others?: () => Promise<readonly MetricValues[]>): 
   return {
     rpcStarted: (service, method) => rpc.started(service, method),
     rpcHandled: (service, method, code, seconds) => rpc.handled(service, method, code, seconds),
-    httpHandled: (route, status, seconds) => http.observe({ route, status: String(status) }, seconds),
+    httpHandled: (route, status, seconds) => rest.handled(route, status, seconds),
     revision: (value) => revision.set(Number(value)),
     gauge: (name, help, value, together = "sum") => {
       new Gauge({

@@ -1,24 +1,12 @@
-import type { Counter, Registry } from "prom-client";
-
-/** Bounds of histograms of times, in seconds. */
-export const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+import type { Registry } from "prom-client";
+import { printed, Times } from "./times.ts";
 
 /** What is known of the calls of one RPC. */
 interface Series {
   readonly labels: Readonly<Record<"grpc_service" | "grpc_method", string>>;
   started: number;
   readonly handledByCode: Map<string, number>;
-  /** Calls that took no longer than each bound and longer than the one before. */
-  readonly buckets: number[];
-  seconds: number;
-  handled: number;
-}
-
-/** A number of a metric as prom-client prints it. */
-interface Value {
-  readonly metricName?: string;
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly value: number;
+  readonly times: Times;
 }
 
 /**
@@ -33,35 +21,30 @@ export class RpcSeries {
   }
 
   handled(service: string, method: string, code: string, seconds: number): void {
-    const series = this.#of(service, method);
-    series.handledByCode.set(code, (series.handledByCode.get(code) ?? 0) + 1);
-    series.handled += 1;
-    series.seconds += seconds;
-    let at = 0;
-    for (const bound of BUCKETS) {
-      if (seconds <= bound) break;
-      at += 1;
-    }
-    series.buckets[at] = (series.buckets[at] ?? 0) + 1;
+    const { handledByCode, times } = this.#of(service, method);
+    handledByCode.set(code, (handledByCode.get(code) ?? 0) + 1);
+    times.observe(seconds);
   }
 
   /** Has the registry print them. */
   register(registry: Registry): void {
-    const add = (name: string, help: string, type: string, values: () => Value[]): void => {
-      const get = async () => ({ name, help, type, aggregator: "sum", values: values() });
-      // A registry asks no more of a metric than its name and what `get` gives; the type knows its own classes only.
-      registry.registerMetric({ name, get } as unknown as Counter);
-    };
-    add("grpc_server_started_total", "RPCs begun.", "counter", () =>
+    printed(registry, { name: "grpc_server_started_total", help: "RPCs begun.", type: "counter" }, () =>
       this.#all().map(({ labels, started }) => ({ labels, value: started })),
     );
-    add("grpc_server_handled_total", "RPCs ended, by code.", "counter", () =>
+    const handled = {
+      name: "grpc_server_handled_total",
+      help: "RPCs ended, by code.",
+      type: "counter",
+    } as const;
+    printed(registry, handled, () =>
       this.#all().flatMap(({ labels, handledByCode }) =>
         [...handledByCode].map(([grpc_code, value]) => ({ labels: { ...labels, grpc_code }, value })),
       ),
     );
     const name = "grpc_server_handling_seconds";
-    add(name, "Time of RPCs.", "histogram", () => this.#all().flatMap((series) => histogramOf(name, series)));
+    printed(registry, { name, help: "Time of RPCs.", type: "histogram" }, () =>
+      this.#all().flatMap(({ labels, times }) => times.values(name, labels)),
+    );
   }
 
   #of(service: string, method: string): Series {
@@ -73,8 +56,7 @@ export class RpcSeries {
     let series = methods.get(method);
     if (!series) {
       const labels = { grpc_service: service, grpc_method: method };
-      const buckets = new Array<number>(BUCKETS.length + 1).fill(0);
-      series = { labels, started: 0, handledByCode: new Map(), buckets, seconds: 0, handled: 0 };
+      series = { labels, started: 0, handledByCode: new Map(), times: new Times() };
       methods.set(method, series);
     }
     return series;
@@ -83,20 +65,4 @@ export class RpcSeries {
   #all(): Series[] {
     return [...this.#services.values()].flatMap((methods) => [...methods.values()]);
   }
-}
-
-function histogramOf(name: string, series: Series): Value[] {
-  const { labels, buckets, seconds, handled } = series;
-  if (handled === 0) return [];
-  let sum = 0;
-  const bounds = buckets.map((value, at) => {
-    sum += value;
-    const le = BUCKETS[at] ?? "+Inf";
-    return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: sum };
-  });
-  return [
-    ...bounds,
-    { metricName: `${name}_sum`, labels, value: seconds },
-    { metricName: `${name}_count`, labels, value: handled },
-  ];
 }

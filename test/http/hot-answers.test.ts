@@ -1,6 +1,8 @@
+import { once } from "node:events";
+import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { ReleaseService } from "../../gen/centralhub/config/v1/release_service_pb.ts";
 import { SHIPPED } from "../config/documents.ts";
 import { startTestHub } from "../support/hub.ts";
@@ -72,6 +74,34 @@ describe("an answer that was given before", () => {
       expect((await ask(`${hub.url}${TOPICS}`, { authorization: `${authorization}x` })).status).toBe(401);
       expect((await ask(`${hub.url}${TOPICS}`)).status).toBe(401);
     }
+  });
+
+  it("follows what each request on one connection says, not what the one before said", async () => {
+    const issuer = await createIssuer();
+    const hub = await startTestHub(issuer.settings);
+    const authorization = `Bearer ${await issuer.token("config:read")}`;
+    const other = `Bearer ${await issuer.token("health:read")}`;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const sockets = new Set<unknown>();
+    const status = async (headers: OutgoingHttpHeaders): Promise<number | undefined> => {
+      const asked = request(`${hub.url}${TOPICS}`, { agent, headers });
+      asked.once("socket", (socket) => sockets.add(socket));
+      asked.end();
+      const [answer] = (await once(asked, "response")) as [IncomingMessage];
+      answer.resume();
+      await once(answer, "end");
+      return answer.statusCode;
+    };
+    for (let round = 0; round < 3; round++) {
+      expect(await status({ authorization })).toBe(200);
+      expect(await status({ authorization })).toBe(200);
+      expect(await status({ authorization, "if-none-match": "*" })).toBe(304);
+      expect(await status({ authorization: other })).toBe(403);
+      expect(await status({ authorization })).toBe(200);
+      expect(await status({})).toBe(401);
+    }
+    expect(sockets.size).toBe(1);
   });
 
   it("does not stand for one that is asked for otherwise", async () => {
