@@ -3,6 +3,7 @@ import {
   Counter,
   collectDefaultMetrics,
   Gauge,
+  Histogram,
   type MetricObject,
   Registry,
 } from "prom-client";
