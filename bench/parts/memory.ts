@@ -9,8 +9,8 @@ import { STREAMS, type Watched, watchedEtcd, watchedHub } from "./watchers.ts";
 
 const WATCHERS = 5_000;
 const BAR_KB = 16;
-/** Time for what was needed only at the start to be given back. */
-const SETTLE_MS = 3_000;
+/** Time for what was needed only at the start to be given back, which the hub does once it has been quiet for two seconds. */
+const SETTLE_MS = 6_000;
 
 /** Memory of a watcher that hears nothing: what the process holds with all of them less what it held before. */
 export async function memory({ rounds }: Effort): Promise<Report> {

@@ -4,6 +4,7 @@ export class Bell {
   readonly #signal: AbortSignal;
   readonly #ring = (): void => this.#onNews();
   #news = false;
+  #timer: NodeJS.Timeout | undefined;
   #resume: (() => void) | undefined;
 
   /** `wakes` is rung by whoever has news; the bell is in it until it is closed or its client gone. */
@@ -23,12 +24,10 @@ export class Bell {
   async wait(ms: number): Promise<void> {
     if (!this.#news && !this.#signal.aborted) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.max(0, ms));
-        this.#resume = () => {
-          clearTimeout(timer);
-          resolve();
-        };
+        this.#resume = resolve;
+        this.#timer = setTimeout(resolve, Math.max(0, ms));
       });
+      clearTimeout(this.#timer);
     }
     this.#resume = undefined;
     this.#news = false;

@@ -124,16 +124,17 @@ export class ConfigWatch {
     const systems = knownSystems(request.systems);
     const { service, instance, version } = request;
     const bell = new Bell(this.#wakes, signal);
-    let leave = (): void => {};
-    const onAbort = (): void => leave();
-    // Also when the reader stalls for ever and the generator is never resumed.
-    signal.addEventListener("abort", onAbort, { once: true });
+    let leave: (() => void) | undefined;
     try {
       // Before names are judged: a service or a version may have come with the revision that this hub lacks.
       await this.#catchUp(request, bell);
       // What is refused takes no place among the instances.
       this.#view(request, systems);
-      if (service && instance) leave = this.#rollout.connect(service, instance, { systems, version });
+      if (service && instance) {
+        leave = this.#rollout.connect(service, instance, { systems, version });
+        // Also when the reader stalls for ever and the generator is never resumed.
+        signal.addEventListener("abort", leave, { once: true });
+      }
       let sent = await this.#resumed(request, systems);
       for (let first = true, due = 0; !signal.aborted; first = false) {
         const view = this.#view(request, systems);
@@ -152,8 +153,8 @@ export class ConfigWatch {
       }
     } finally {
       bell.close();
-      signal.removeEventListener("abort", onAbort);
-      leave();
+      if (leave) signal.removeEventListener("abort", leave);
+      leave?.();
     }
   }
 

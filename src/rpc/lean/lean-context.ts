@@ -39,11 +39,11 @@ export class LeanContext implements HandlerContext {
   readonly service: HandlerContext["service"];
   readonly protocolName: string;
   readonly requestMethod = "POST";
-  readonly values: ContextValues = createContextValues();
   readonly #head: CallHead;
   #ends: AbortController | undefined;
   #end: { readonly reason: unknown } | undefined;
   #requestHeader: Headers | undefined;
+  #values: ContextValues | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
 
@@ -52,8 +52,13 @@ export class LeanContext implements HandlerContext {
     this.method = head.method;
     this.service = head.method.parent;
     this.protocolName = head.framing.protocol;
-    this.values.set(callerKey, head.caller);
-    this.values.set(requestIdKey, head.requestId);
+  }
+
+  get values(): ContextValues {
+    this.#values ??= createContextValues()
+      .set(callerKey, this.#head.caller)
+      .set(requestIdKey, this.#head.requestId);
+    return this.#values;
   }
 
   get signal(): AbortSignal {

@@ -85,6 +85,11 @@ export class LeanPath {
       run.refuseTooLarge();
     };
     const onEnd = (): void => {
+      if (call.method.methodKind === "server_streaming") {
+        // What a stream listens with lives as long as the stream, and holds on to the request.
+        stream.off("data", onData);
+        stream.off("end", onEnd);
+      }
       const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
       const message = messageOf(framing, body);
       if (message) run.start(message, body);

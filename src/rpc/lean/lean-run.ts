@@ -16,7 +16,7 @@ const WITH_TRAILERS = { waitForTrailers: true };
 /** One call on the lean path, from its whole request to its end. */
 export class LeanRun {
   readonly #call: LeanCall;
-  readonly #head: CallHead;
+  #head: CallHead;
   readonly #options: LeanOptions;
   readonly #open: Set<LeanRun>;
   #context: LeanContext | undefined;
@@ -51,9 +51,10 @@ export class LeanRun {
       return;
     }
     this.#begun();
+    if (this.#call.method.methodKind === "server_streaming") this.#head = lasting(this.#head);
     this.#context = new LeanContext(this.#head);
     this.#open.add(this);
-    this.#head.stream.once("close", this.#onClose);
+    this.#head.stream.on("close", this.#onClose);
     const work = this.#call.method.methodKind === "unary" ? this.#unary(input, message) : this.#stream(input);
     void work.catch((error: unknown) =>
       this.#options.logger.debug({ err: error }, "an answer did not arrive"),
@@ -247,6 +248,13 @@ export class LeanRun {
     this.#head.stream.off("close", this.#onClose);
     this.#context.end();
   }
+}
+
+// What is kept of a call as long as its answer goes on. Its token has done its work, and Node's own object of headers is
+// many times the size of one like all others.
+function lasting(head: CallHead): CallHead {
+  const { authorization: _authorization, ...headers } = head.headers;
+  return { ...head, headers };
 }
 
 function outOfTime(): ConnectError {
