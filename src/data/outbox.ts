@@ -25,20 +25,38 @@ export interface OutboxEvent {
 /** A row whose event has been removed by retention or an erasure: there is nothing left to send. */
 export type OutboxOrphan = Pick<OutboxEvent, "id" | "shard" | "topic" | "userId" | "eventId">;
 
+/** Rows that are sent one batch after the other. */
+export interface OutboxLane {
+  readonly shard: number;
+  readonly topic: string;
+}
+
 /** What is left out of a look at the outbox. */
 export interface Skipped {
-  /** Pairs of shard and topic of which a batch is on its way. */
-  readonly lanes: readonly { readonly shard: number; readonly topic: string }[];
+  /** Of which a batch is on its way. */
+  readonly lanes: readonly OutboxLane[];
   readonly topics: readonly string[];
   /** Users whose event a topic does not take. */
   readonly users: readonly { readonly topic: string; readonly userId: string }[];
 }
 
 /** How much waits. */
-export interface OutboxLag {
+export interface Lag {
   readonly rows: number;
   /** Age of the oldest row, in milliseconds; 0 when there is none. */
   readonly oldestMs: number;
+}
+
+/** How much waits in an outbox, and in each of its shards. */
+export interface OutboxLag extends Lag {
+  readonly shards: readonly ShardLag[];
+}
+
+/** A shard of an outbox. */
+export interface ShardLag extends Lag {
+  readonly shard: number;
+  /** The hub that sends it, as host and process id; empty: none. */
+  readonly holder: string;
 }
 
 /** The outbox of one database. Every method throws when that is out of reach. */
@@ -53,8 +71,8 @@ export interface Outbox {
     shards: ReadonlySet<number>,
     skipped: Skipped,
   ): Promise<{ readonly events: readonly OutboxEvent[]; readonly orphans: readonly OutboxOrphan[] }>;
-  /** Removes rows of one shard: they have been sent. */
-  remove(shard: number, ids: readonly string[]): Promise<void>;
+  /** Removes rows of one shard and topic: they have been sent. */
+  remove(lane: OutboxLane, ids: readonly string[]): Promise<void>;
   lag(): Promise<OutboxLag>;
   /** Lets others have the shards. */
   close(): Promise<void>;

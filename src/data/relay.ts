@@ -4,6 +4,7 @@ import type {
   Outbox,
   OutboxEvent,
   OutboxLag,
+  OutboxLane,
   OutboxOrphan,
   PublishFailure,
 } from "./outbox.ts";
@@ -59,7 +60,7 @@ export class Relay {
   readonly #listener: RelayListener;
   readonly #times: RelayTimes;
   readonly #troubles = new RelayTroubles();
-  readonly #lanes = new Map<string, { readonly shard: number; readonly topic: string }>();
+  readonly #lanes = new Map<string, OutboxLane>();
   readonly #sending = new Set<Promise<void>>();
   readonly #stopped = new AbortController();
   readonly #running: Promise<unknown>;
@@ -175,14 +176,14 @@ export class Relay {
       this.#listener.onTrouble(topic, failure.isOfTopic ? undefined : userId, failure.reason);
     }
     // What cannot be removed now is sent once more, which is allowed; what was not sent stays.
-    if (sent.length > 0) await this.#outbox.remove(shard, sent).catch(() => {});
+    if (sent.length > 0) await this.#outbox.remove({ shard, topic }, sent).catch(() => {});
   }
 
   async #drop(orphans: readonly OutboxOrphan[]): Promise<void> {
     if (orphans.length === 0) return;
-    for (const [shard, rows] of Map.groupBy(orphans, ({ shard }) => shard)) {
+    for (const rows of Map.groupBy(orphans, laneOf).values()) {
       const ids = rows.map(({ id }) => id);
-      await this.#outbox.remove(shard, ids);
+      await this.#outbox.remove(rows[0] as OutboxOrphan, ids);
     }
     this.#orphans += orphans.length;
     this.#listener.onOrphans(orphans);
@@ -212,6 +213,6 @@ export class Relay {
   }
 }
 
-function laneOf({ shard, topic }: { readonly shard: number; readonly topic: string }): string {
+function laneOf({ shard, topic }: OutboxLane): string {
   return `${shard} ${topic}`;
 }

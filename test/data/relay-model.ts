@@ -35,7 +35,7 @@ export class ModelOutbox {
         if (this.isOut || losesRemovals()) throw new Error("the database is out of reach");
         for (const id of ids) this.rows.delete(id);
       },
-      lag: async () => ({ rows: this.rows.size, oldestMs: 0 }),
+      lag: async () => ({ rows: this.rows.size, oldestMs: 0, shards: [] }),
       close: async () => {
         for (const [shard, owner] of this.owners) if (owner === hub) this.owners.delete(shard);
       },

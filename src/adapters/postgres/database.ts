@@ -21,6 +21,11 @@ const MODES: Readonly<Record<Role, string>> = {
   hub_relay: "READ WRITE",
   hub_retention: "READ WRITE",
 };
+// The outbox is empty most of the time, and a plan made then would read and sort all of a backlog for each look at it. To
+// compile such statements takes a hundred times as long as to run them.
+const OFF: Readonly<Partial<Record<Role, readonly string[]>>> = {
+  hub_relay: ["enable_seqscan", "enable_bitmapscan", "enable_sort", "jit"],
+};
 const COMMIT: Statement = { name: "commit", text: "COMMIT" };
 const TRIES = 3;
 
@@ -163,6 +168,7 @@ function begin(role: Role, context: Context): readonly [Statement, Statement] {
         local("lock_timeout", "'4s'"),
         local("statement_timeout", "'10s'"),
         local("idle_in_transaction_session_timeout", "'10s'"),
+        ...(OFF[role] ?? []).map((setting) => local(setting, "'off'")),
         local(setting, "$1"),
       ].join(", ")}`,
       values: [value],

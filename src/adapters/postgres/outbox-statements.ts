@@ -5,8 +5,9 @@ import type { Statement } from "./statement.ts";
 
 /**
  * For each shard and topic the first rows. $1: shards; $2: topics that are left out; $3, $4: shards and topics in pairs that
- * are; $5, $6: topics and users in pairs that are; $7: rows at most for each shard and topic. The topics of a shard are
- * found by stepping through the index, so rows that are left out are not looked at.
+ * are; $5, $6: topics and users in pairs that are; $7: rows in all, shared equally; $8: rows of a shard and topic that may
+ * be taken beyond that. The topics of a shard are found by stepping through the index, so rows that are left out are not
+ * looked at.
  */
 export const NEXT_ROWS: Statement = {
   name: "outbox_next",
@@ -17,19 +18,21 @@ export const NEXT_ROWS: Statement = {
       SELECT l.shard,
         (SELECT o.topic FROM hub.outbox o WHERE o.shard = l.shard AND o.topic > l.topic ORDER BY o.topic LIMIT 1)
       FROM lane l WHERE l.topic IS NOT NULL
+    ), free AS MATERIALIZED (
+      SELECT l.shard, l.topic FROM lane l
+      WHERE l.topic IS NOT NULL AND l.topic <> ALL ($2::text[])
+        AND NOT EXISTS (SELECT FROM unnest($3::smallint[], $4::text[]) AS b (shard, topic)
+          WHERE b.shard = l.shard AND b.topic = l.topic)
     )
-    SELECT first.* FROM lane l CROSS JOIN LATERAL (
+    SELECT first.* FROM free l CROSS JOIN LATERAL (
       SELECT o.id, o.shard, o.topic, o.user_id, o.seq, o.event_id, o.event_type, o.data_type, o.table_name, o.is_tombstone,
         (extract(epoch FROM o.created_at) * 1000000)::bigint AS created_us
       FROM hub.outbox o
       WHERE o.shard = l.shard AND o.topic = l.topic
         AND NOT EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS u (topic, user_id)
           WHERE u.topic = l.topic AND u.user_id = o.user_id)
-      ORDER BY o.id LIMIT $7::int
+      ORDER BY o.id LIMIT (SELECT greatest($7::int / count(*), $8::int) FROM free)
     ) AS first
-    WHERE l.topic IS NOT NULL AND l.topic <> ALL ($2::text[])
-      AND NOT EXISTS (SELECT FROM unnest($3::smallint[], $4::text[]) AS b (shard, topic)
-        WHERE b.shard = l.shard AND b.topic = l.topic)
     ORDER BY first.id`,
 };
 
@@ -57,30 +60,30 @@ export const EVENTS_OF_ROWS: Statement = {
     ) AS counted ORDER BY place`,
 };
 
-/** Removes rows. $1: shard; $2: ids. */
+/** Removes rows. $1, $2: shard and topic; $3: ids. Whatever the plan, it looks at no more than what lies between them. */
 export const REMOVE_ROWS: Statement = {
   name: "outbox_remove",
-  text: "DELETE FROM hub.outbox WHERE shard = $1::smallint AND id = ANY ($2::bigint[])",
+  text: `DELETE FROM hub.outbox WHERE shard = $1::smallint AND topic = $2 AND id = ANY ($3::bigint[])
+    AND id >= (SELECT min(i) FROM unnest($3::bigint[]) AS i) AND id <= (SELECT max(i) FROM unnest($3::bigint[]) AS i)`,
 };
 
-/** How much waits: the rows of all shards, and the age of the oldest that is the first of a shard. */
+/** How much waits in each shard, and how old the oldest of it is. */
 export const LAG: Statement = {
   name: "outbox_lag",
-  text: `SELECT (SELECT count(*) FROM hub.outbox) AS rows,
-      (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(first.created_at)) * 1000, 0)
-        FROM generate_series(0, 15) AS s (shard) CROSS JOIN LATERAL (
-          SELECT o.created_at FROM hub.outbox o WHERE o.shard = s.shard ORDER BY o.id LIMIT 1
-        ) AS first)::bigint AS oldest_ms`,
+  text: `SELECT shard, count(*) AS rows,
+      (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::bigint AS oldest_ms
+    FROM hub.outbox GROUP BY shard`,
 };
 
 /** Takes shards that are free, for the session. $1: a number that all hubs know them by; $2: shards. */
 export const TRY_LOCKS =
   "SELECT s AS shard, pg_try_advisory_lock($1::int, s) AS taken FROM unnest($2::int[]) AS s";
 
-/** The shards that this very session has. $1 as above. */
-export const HELD_LOCKS = `SELECT objid::int AS shard FROM pg_locks
-  WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = $1::int AND objsubid = 2
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+/** Who has which shards; a session that another login has opened may keep its name to itself. $1 as above. */
+export const HELD_LOCKS = `SELECT l.objid::int AS shard, l.pid = pg_backend_pid() AS is_own, a.application_name AS name
+  FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+  WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::int AND l.objsubid = 2
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
 /** Whether a back-fill has been carried through. $1: its position. */
 export const IS_BACKFILLED: Statement = {

@@ -1,11 +1,19 @@
 import { existsSync } from "node:fs";
 import { RELAY_SHARDS } from "../../data/buckets.ts";
 import { eventTable } from "../../data/event-tables.ts";
-import type { Outbox, OutboxEvent, OutboxLag, OutboxOrphan, Skipped } from "../../data/outbox.ts";
+import type {
+  Outbox,
+  OutboxEvent,
+  OutboxLag,
+  OutboxLane,
+  OutboxOrphan,
+  ShardLag,
+  Skipped,
+} from "../../data/outbox.ts";
 import type { OpenDatabase, Place } from "./opening.ts";
 import { type Backfill, OutboxBackfill } from "./outbox-backfill.ts";
 import { EVENTS_OF_ROWS, LAG, NEXT_ROWS, REMOVE_ROWS } from "./outbox-statements.ts";
-import { ShardLocks } from "./shard-locks.ts";
+import { ShardLocks, THIS_HUB } from "./shard-locks.ts";
 import { bind } from "./statement.ts";
 
 /** What an outbox is in. */
@@ -19,7 +27,9 @@ export interface OutboxPlace {
   readonly backfill: Backfill | undefined;
 }
 
-const LANE_ROWS = 100;
+/** Rows of one look, and those that each shard and topic may have whatever there is in others. */
+const LOOK_ROWS = 2_000;
+const LANE_ROWS = 50;
 const BODY_BYTES = 4 * 1024 * 1024;
 const ALL_SHARDS: ReadonlySet<number> = new Set(Array.from({ length: RELAY_SHARDS }, (_, shard) => shard));
 const NO_SHARDS: ReadonlySet<number> = new Set();
@@ -39,6 +49,12 @@ interface Row {
   readonly table_name: string;
   readonly is_tombstone: boolean;
   readonly created_us: string;
+}
+
+interface CountedShard {
+  readonly shard: number;
+  readonly rows: string;
+  readonly oldest_ms: string;
 }
 
 interface EventOfRow {
@@ -63,7 +79,6 @@ export class PostgresOutbox implements Outbox {
 
   async claim(): Promise<ReadonlySet<number>> {
     if (this.#isUntouched()) return NO_SHARDS;
-    // The embedded database is this process's alone.
     const shards = this.#locks ? await this.#locks.claim() : ALL_SHARDS;
     if (!this.#backfill || (await this.#backfill.isDone())) return shards;
     // Nobody sends until what is older stands before what is newer. Who has the first shard sees to it.
@@ -83,6 +98,7 @@ export class PostgresOutbox implements Outbox {
       lanes.map(({ topic }) => topic),
       users.map(({ topic }) => topic),
       users.map(({ userId }) => userId),
+      LOOK_ROWS,
       LANE_ROWS,
     );
     const rows = await this.#at.use(({ relays }) =>
@@ -103,9 +119,9 @@ export class PostgresOutbox implements Outbox {
     return joined(rows, found);
   }
 
-  async remove(shard: number, ids: readonly string[]): Promise<void> {
+  async remove({ shard, topic }: OutboxLane, ids: readonly string[]): Promise<void> {
     await this.#at.use(({ relays }) =>
-      relays.once("hub_relay", { userIds: [] }, bind(REMOVE_ROWS, shard, ids)),
+      relays.once("hub_relay", { userIds: [] }, bind(REMOVE_ROWS, shard, topic, ids)),
     );
     this.#removed += ids.length;
     if (this.#locks || this.#removed < SWEEP_ROWS) return;
@@ -114,11 +130,18 @@ export class PostgresOutbox implements Outbox {
   }
 
   async lag(): Promise<OutboxLag> {
-    if (this.#isUntouched()) return { rows: 0, oldestMs: 0 };
-    const [row] = await this.#at.use(({ relays }) =>
-      relays.once<{ rows: string; oldest_ms: string }>("hub_relay", { userIds: [] }, LAG),
-    );
-    return { rows: Number(row?.rows ?? 0), oldestMs: Number(row?.oldest_ms ?? 0) };
+    const counted = this.#isUntouched()
+      ? []
+      : await this.#at.use(({ relays }) => relays.once<CountedShard>("hub_relay", { userIds: [] }, LAG));
+    const byShard = new Map(counted.map((row) => [row.shard, row]));
+    const shards = [...ALL_SHARDS].map((shard): ShardLag => {
+      const { rows = 0, oldest_ms = 0 } = byShard.get(shard) ?? {};
+      // The embedded database is this process's alone.
+      const holder = this.#locks ? (this.#locks.holders.get(shard) ?? "") : THIS_HUB;
+      return { shard, rows: Number(rows), oldestMs: Number(oldest_ms), holder };
+    });
+    const rows = shards.reduce((sum, each) => sum + each.rows, 0);
+    return { rows, oldestMs: Math.max(...shards.map(({ oldestMs }) => oldestMs)), shards };
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,11 @@
+import { hostname } from "node:os";
 import { Client } from "pg";
 import { RELAY_SHARDS } from "../../data/buckets.ts";
 import { HELD_LOCKS, TRY_LOCKS } from "./outbox-statements.ts";
 
+/** What other hubs, and people, know this one by. PostgreSQL keeps 63 bytes of a name. */
+export const THIS_HUB = `${hostname().slice(0, 32)}/${process.pid}`;
+const NAME = "central-hub-relay ";
 /** What hubs know these locks by. */
 const LOCKS = 724186533;
 const ALL = Array.from({ length: RELAY_SHARDS }, (_, shard) => shard);
@@ -10,13 +14,25 @@ const ANSWER_MS = 3_000;
 const KEEP_ALIVE =
   "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3; SET idle_session_timeout = 0";
 
+interface Lock {
+  readonly shard: number;
+  readonly is_own: boolean;
+  readonly name: string | null;
+}
+
 /** Which shards this hub alone sends: advisory locks of a session of its own, free when it ends however it does. */
 export class ShardLocks {
   readonly #url: string;
   #client: Client | undefined;
+  #holders: ReadonlyMap<number, string> = new Map();
 
   constructor(url: string) {
     this.#url = url;
+  }
+
+  /** Which hub has which shard, as it was at the last claim. */
+  get holders(): ReadonlyMap<number, string> {
+    return this.#holders;
   }
 
   /** Takes what is free, and tells what it has. Throws when the session is lost; then it has none. */
@@ -24,11 +40,18 @@ export class ShardLocks {
     try {
       this.#client ??= await this.#open();
       const client = this.#client;
-      const held = new Set(await this.#held(client));
-      const others = ALL.filter((shard) => !held.has(shard));
+      const { rows: locks } = await client.query<Lock>(HELD_LOCKS, [LOCKS]);
+      const holders = new Map(locks.map(({ shard, name }) => [shard, holderOf(name)]));
+      const held = new Set(locks.flatMap(({ shard, is_own: isOwn }) => (isOwn ? [shard] : [])));
+      this.#holders = holders;
+      const others = ALL.filter((shard) => !holders.has(shard));
       if (others.length === 0) return held;
       const { rows } = await client.query<{ shard: number; taken: boolean }>(TRY_LOCKS, [LOCKS, others]);
-      for (const { shard, taken } of rows) if (taken) held.add(shard);
+      for (const { shard, taken } of rows) {
+        if (!taken) continue;
+        held.add(shard);
+        holders.set(shard, THIS_HUB);
+      }
       return held;
     } catch (error) {
       this.close();
@@ -39,12 +62,8 @@ export class ShardLocks {
   close(): void {
     const client = this.#client;
     this.#client = undefined;
+    this.#holders = new Map();
     void client?.end().catch(() => {});
-  }
-
-  async #held(client: Client): Promise<number[]> {
-    const { rows } = await client.query<{ shard: number }>(HELD_LOCKS, [LOCKS]);
-    return rows.map(({ shard }) => shard);
   }
 
   async #open(): Promise<Client> {
@@ -53,7 +72,7 @@ export class ShardLocks {
       connectionTimeoutMillis: ANSWER_MS,
       query_timeout: ANSWER_MS,
       keepAlive: true,
-      application_name: "central-hub-relay",
+      application_name: `${NAME}${THIS_HUB}`,
     });
     client.on("error", () => {});
     try {
@@ -65,4 +84,8 @@ export class ShardLocks {
       throw error;
     }
   }
+}
+
+function holderOf(name: string | null): string {
+  return name?.startsWith(NAME) ? name.slice(NAME.length) : "another hub";
 }
