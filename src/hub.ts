@@ -101,7 +101,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   countHealth(healthBoard, metrics);
 
   const publisher = await eventPublisher(settings, config.snapshot.documents.infrastructure?.message);
-  const { userData, userHistory, isRelayed, onStored } = await openUserData({
+  const { userData, userHistory, retentionOutlook, isRelayed, onStored } = await openUserData({
     ...{ settings, config, metrics, logger, lifecycle },
     relay: publisher && { publisher, components: infrastructure },
     components: infrastructure,
@@ -147,6 +147,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       health: healthBoard,
       userData,
       userHistory,
+      retentionOutlook,
       status,
       reflection: settings.reflection,
       unaryDeadlineMs: settings.unaryDeadlineMs,

@@ -3,14 +3,17 @@ import { readArguments, type Surroundings, UsageError } from "./command.ts";
 import { ask, readTarget, TARGET_FLAGS } from "./connection.ts";
 import { exportUser } from "./data-export.ts";
 import { DATA_HELP } from "./data-help.ts";
+import { showRetention } from "./data-retention.ts";
+import { readOutput } from "./output.ts";
 
 const FLAGS = {
   ...TARGET_FLAGS,
   out: { type: "string" },
+  output: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** `data`: what concerns all of one user's data. */
+/** `data`: what concerns all of one user's data, and how long data is kept. */
 export async function data(args: readonly string[], surroundings: Surroundings): Promise<void> {
   const { values, positionals } = readArguments(args, FLAGS);
   const { env, out } = surroundings;
@@ -28,7 +31,9 @@ export async function data(args: readonly string[], surroundings: Surroundings):
       const { jwks } = await ask(readTarget(values, env), UserDataService, (hub) => hub.getHistoryKeys({}));
       return out(`${JSON.stringify(JSON.parse(jwks), undefined, 2)}\n`);
     }
+    case "retention":
+      return await showRetention(readTarget(values, env), words, readOutput(values.output), out);
     default:
-      throw new UsageError("data: name one of: export, verify, key");
+      throw new UsageError("data: name one of: export, verify, key, retention");
   }
 }

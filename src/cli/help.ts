@@ -32,6 +32,7 @@ usage: central-hub <command> [flags]
   data export USER   write all of a user's data to a file, sealed by the hub
   data verify FILE   verify such a file, offline, by the hub's public keys
   data key           show these keys
+  data retention     show which months of user data are due to be removed, when, and why
   export protos DIR  write the .proto files that clients in any language are generated from
   version            print the version of this package
   help [COMMAND]     print this, or the flags of a command that talks to a hub, and of export

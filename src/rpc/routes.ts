@@ -15,6 +15,7 @@ import type { ReleaseDesk } from "../config/release-desk.ts";
 import type { RolloutBoard } from "../config/rollout-board.ts";
 import type { RolloutView } from "../config/shared-rollout.ts";
 import type { ConfigWatch } from "../config/watch.ts";
+import type { RetentionOutlook } from "../data/retention-outlook.ts";
 import type { UserData } from "../data/user-data.ts";
 import type { UserHistory } from "../data/user-history.ts";
 import type { HealthBoard } from "../health/health-board.ts";
@@ -40,6 +41,7 @@ import { LeanPath } from "./lean/lean-path.ts";
 import { type Failure, failureKey } from "./lean/through-connect.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { releaseService } from "./release-service.ts";
+import { retentionMethods } from "./retention-methods.ts";
 import type { ServingStatus } from "./serving-status.ts";
 import { topologyService } from "./topology-service.ts";
 import { userDataService } from "./userdata-service.ts";
@@ -67,6 +69,7 @@ export interface Answers {
   readonly health: HealthBoard;
   readonly userData: UserData;
   readonly userHistory: UserHistory;
+  readonly retentionOutlook: RetentionOutlook;
   readonly status: ServingStatus;
   readonly reflection: boolean;
   /** Time that a unary call may take, in milliseconds. */
@@ -77,13 +80,16 @@ export interface Answers {
 export function hubRoutes(answers: Answers): (register: Register) => void {
   const { config, watch, rollout, desk, board, topology, applies, audit, health, status, reflection } =
     answers;
-  const { userData, userHistory, unaryDeadlineMs } = answers;
+  const { userData, userHistory, retentionOutlook, unaryDeadlineMs } = answers;
   return (register) => {
     register(ConfigService, configService(config, watch, rollout));
     register(ReleaseService, releaseService(desk, board, audit));
     register(HealthService, healthService(health));
     register(TopologyService, topologyService(topology, applies));
-    register(UserDataService, userDataService(userData, userHistory, audit, unaryDeadlineMs));
+    register(UserDataService, {
+      ...userDataService(userData, userHistory, audit, unaryDeadlineMs),
+      ...retentionMethods(retentionOutlook),
+    });
     register(Health, grpcHealthService(status));
     if (!reflection) return;
     const implementation = reflectionService([...SERVICES, ...STANDARD]);
@@ -108,6 +114,7 @@ const UNHURRIED: ReadonlySet<DescMethod> = new Set([
   TopologyService.method.importTopology,
   UserDataService.method.verifyUserHistory,
   UserDataService.method.eraseUser,
+  UserDataService.method.getRetention,
 ]);
 
 const JSON_OPTIONS = { alwaysEmitImplicit: true, ignoreUnknownFields: false };

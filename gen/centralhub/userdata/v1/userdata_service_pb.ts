@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file centralhub/userdata/v1/userdata_service.proto.
  */
 export const file_centralhub_userdata_v1_userdata_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1jZW50cmFsaHViL3VzZXJkYXRhL3YxL3VzZXJkYXRhX3NlcnZpY2UucHJvdG8SFmNlbnRyYWxodWIudXNlcmRhdGEudjEi0gEKFFNhdmVVc2VyRXZlbnRSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSHQoKZXZlbnRfdHlwZRgCIAEoCUIJukgGcgQQARhAEisKCmV2ZW50X2RhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eh0KCGV2ZW50X2lkGAQgASgJQgu6SAjYAQFyA7ABARIdCgpldmVudF9qc29uGAUgASgJQgm6SAZyBCiAgBAifwoVU2F2ZVVzZXJFdmVudFJlc3BvbnNlEhAKCGV2ZW50X2lkGAEgASgJEhEKCWRhdGFfdHlwZRgCIAEoCRIvCgtyZWNvcmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYBCABKAMiZwoVU2F2ZVVzZXJFdmVudHNSZXF1ZXN0Ek4KBmV2ZW50cxgBIAMoCzIsLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudFJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiVgoWU2F2ZVVzZXJFdmVudHNSZXNwb25zZRI8CgdyZXN1bHRzGAEgAygLMisuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzdWx0Ip0BChNTYXZlVXNlckV2ZW50UmVzdWx0Ej4KBXNhdmVkGAEgASgLMi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzcG9uc2VIABI7CgVlcnJvchgCIAEoCzIqLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudEVycm9ySABCCQoHb3V0Y29tZSJWChJTYXZlVXNlckV2ZW50RXJyb3ISDAoEY29kZRgBIAEoBRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglyZXRyeWFibGUYBCABKAgilQIKEkdldFVzZXJEYXRhUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEhwKCWRhdGFfdHlwZRgCIAEoCUIJukgGcgQQARgwEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiACBIuCgphZnRlcl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtiZWZvcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMaW5jbHVkZV9qc29uGAcgASgIImEKE0dldFVzZXJEYXRhUmVzcG9uc2USMQoGZXZlbnRzGAEgAygLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5Vc2VyRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqkBChRXYXRjaFVzZXJEYXRhUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEiYKCmRhdGFfdHlwZXMYAiADKAlCErpID5IBDBBAGAEiBnIEEAEYMBIkCg5hZnRlcl9zZXF1ZW5jZRgDIAEoA0IHukgEIgIoAEgAiAEBQhEKD19hZnRlcl9zZXF1ZW5jZSJcChVXYXRjaFVzZXJEYXRhUmVzcG9uc2USMQoGZXZlbnRzGAEgAygLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5Vc2VyRXZlbnQSEAoIc2VxdWVuY2UYAiABKAMicQoVRXhwb3J0VXNlckRhdGFSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSJgoKZGF0YV90eXBlcxgCIAMoCUISukgPkgEMEEAYASIGcgQQARgwItEBChZFeHBvcnRVc2VyRGF0YVJlc3BvbnNlEjEKBmV2ZW50cxgBIAMoCzIhLmNlbnRyYWxodWIudXNlcmRhdGEudjEuVXNlckV2ZW50EgwKBHNlbnQYAiABKAMSDQoFdG90YWwYAyABKAMSNQoGcHJ1bmVkGAQgAygLMiUuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5QcnVuZWRIaXN0b3J5EjAKBHNlYWwYBSABKAsyIi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkV4cG9ydFNlYWwirAEKCkV4cG9ydFNlYWwSLQoJc2VhbF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZldmVudHMYAiABKAMSFwoPbmV3ZXN0X3NlcXVlbmNlGAMgASgDEhMKC25ld2VzdF9oYXNoGAQgASgJEg4KBmRpZ2VzdBgFIAEoCRIRCglzaWduYXR1cmUYBiABKAkSDgoGa2V5X2lkGAcgASgJIroBCg1QcnVuZWRIaXN0b3J5EhEKCWRhdGFfdHlwZRgBIAEoCRIzCgZldmVudHMYAiADKAsyIy5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlBydW5lZEV2ZW50Ei4KCnBydW5lX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCRIRCglzaWduYXR1cmUYBSABKAkSDgoGa2V5X2lkGAYgASgJIi0KC1BydW5lZEV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEgwKBGhhc2gYAiABKAkiTAoYVmVyaWZ5VXNlckhpc3RvcnlSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQikAEKGVZlcmlmeVVzZXJIaXN0b3J5UmVzcG9uc2USDgoGaW50YWN0GAEgASgIEg4KBmV2ZW50cxgCIAEoAxIVCg1wcnVuZWRfZXZlbnRzGAMgASgDEhcKD25ld2VzdF9zZXF1ZW5jZRgEIAEoAxITCgtuZXdlc3RfaGFzaBgFIAEoCRIOCgZmYXVsdHMYBiADKAkiFwoVR2V0SGlzdG9yeUtleXNSZXF1ZXN0IiYKFkdldEhpc3RvcnlLZXlzUmVzcG9uc2USDAoEandrcxgBIAEoCSJxChBFcmFzZVVzZXJSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGIAIEg8KB2RyeV9ydW4YAyABKAgiTQoRRXJhc2VVc2VyUmVzcG9uc2USOAoIb3V0Y29tZXMYASADKAsyJi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXN1cmVPdXRjb21lIp0BChNTZXRMZWdhbEhvbGRSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSJgoKZGF0YV90eXBlcxgCIAMoCUISukgPkgEMEEAYASIGcgQQARgwEhoKBnJlYXNvbhgDIAEoCUIKukgHcgUQARiACBIQCghyZWxlYXNlZBgEIAEoCCJHChRTZXRMZWdhbEhvbGRSZXNwb25zZRIvCgRob2xkGAEgASgLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5MZWdhbEhvbGQyxAkKD1VzZXJEYXRhU2VydmljZRKDAQoNU2F2ZVVzZXJFdmVudBIsLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudFJlcXVlc3QaLS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlNhdmVVc2VyRXZlbnRSZXNwb25zZSIVkAIC4uAYDnVzZXJkYXRhOndyaXRlEoYBCg5TYXZlVXNlckV2ZW50cxItLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudHNSZXF1ZXN0Gi4uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50c1Jlc3BvbnNlIhWQAgLi4BgOdXNlcmRhdGE6d3JpdGUSfAoLR2V0VXNlckRhdGESKi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkdldFVzZXJEYXRhUmVxdWVzdBorLmNlbnRyYWxodWIudXNlcmRhdGEudjEuR2V0VXNlckRhdGFSZXNwb25zZSIUkAIB4uAYDXVzZXJkYXRhOnJlYWQShAEKDVdhdGNoVXNlckRhdGESLC5jZW50cmFsaHViLnVzZXJkYXRhLnYxLldhdGNoVXNlckRhdGFSZXF1ZXN0Gi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5XYXRjaFVzZXJEYXRhUmVzcG9uc2UiFJACAeLgGA11c2VyZGF0YTpyZWFkMAEShwEKDkV4cG9ydFVzZXJEYXRhEi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5FeHBvcnRVc2VyRGF0YVJlcXVlc3QaLi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkV4cG9ydFVzZXJEYXRhUmVzcG9uc2UiFJACAeLgGA11c2VyZGF0YTpyZWFkMAESjgEKEVZlcmlmeVVzZXJIaXN0b3J5EjAuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5WZXJpZnlVc2VySGlzdG9yeVJlcXVlc3QaMS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlZlcmlmeVVzZXJIaXN0b3J5UmVzcG9uc2UiFJACAeLgGA11c2VyZGF0YTpyZWFkEoUBCg5HZXRIaXN0b3J5S2V5cxItLmNlbnRyYWxodWIudXNlcmRhdGEudjEuR2V0SGlzdG9yeUtleXNSZXF1ZXN0Gi4uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5HZXRIaXN0b3J5S2V5c1Jlc3BvbnNlIhSQAgHi4BgNdXNlcmRhdGE6cmVhZBJ3CglFcmFzZVVzZXISKC5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXNlVXNlclJlcXVlc3QaKS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXNlVXNlclJlc3BvbnNlIhWQAgLi4BgOdXNlcmRhdGE6ZXJhc2USgAEKDFNldExlZ2FsSG9sZBIrLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2V0TGVnYWxIb2xkUmVxdWVzdBosLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2V0TGVnYWxIb2xkUmVzcG9uc2UiFZACAuLgGA51c2VyZGF0YTplcmFzZWIGcHJvdG8z", [file_buf_validate_validate, file_centralhub_options_v1_options, file_centralhub_userdata_v1_userdata, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ci1jZW50cmFsaHViL3VzZXJkYXRhL3YxL3VzZXJkYXRhX3NlcnZpY2UucHJvdG8SFmNlbnRyYWxodWIudXNlcmRhdGEudjEi0gEKFFNhdmVVc2VyRXZlbnRSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSHQoKZXZlbnRfdHlwZRgCIAEoCUIJukgGcgQQARhAEisKCmV2ZW50X2RhdGEYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eh0KCGV2ZW50X2lkGAQgASgJQgu6SAjYAQFyA7ABARIdCgpldmVudF9qc29uGAUgASgJQgm6SAZyBCiAgBAifwoVU2F2ZVVzZXJFdmVudFJlc3BvbnNlEhAKCGV2ZW50X2lkGAEgASgJEhEKCWRhdGFfdHlwZRgCIAEoCRIvCgtyZWNvcmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYBCABKAMiZwoVU2F2ZVVzZXJFdmVudHNSZXF1ZXN0Ek4KBmV2ZW50cxgBIAMoCzIsLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudFJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiVgoWU2F2ZVVzZXJFdmVudHNSZXNwb25zZRI8CgdyZXN1bHRzGAEgAygLMisuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzdWx0Ip0BChNTYXZlVXNlckV2ZW50UmVzdWx0Ej4KBXNhdmVkGAEgASgLMi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVzcG9uc2VIABI7CgVlcnJvchgCIAEoCzIqLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudEVycm9ySABCCQoHb3V0Y29tZSJWChJTYXZlVXNlckV2ZW50RXJyb3ISDAoEY29kZRgBIAEoBRIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIRCglyZXRyeWFibGUYBCABKAgilQIKEkdldFVzZXJEYXRhUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEhwKCWRhdGFfdHlwZRgCIAEoCUIJukgGcgQQARgwEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiACBIuCgphZnRlcl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtiZWZvcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMaW5jbHVkZV9qc29uGAcgASgIImEKE0dldFVzZXJEYXRhUmVzcG9uc2USMQoGZXZlbnRzGAEgAygLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5Vc2VyRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqkBChRXYXRjaFVzZXJEYXRhUmVxdWVzdBIwCgd1c2VyX2lkGAEgASgJQh+6SBxyGhABGIABMhNeW15ceDAwLVx4MUZceDdGXSokEiYKCmRhdGFfdHlwZXMYAiADKAlCErpID5IBDBBAGAEiBnIEEAEYMBIkCg5hZnRlcl9zZXF1ZW5jZRgDIAEoA0IHukgEIgIoAEgAiAEBQhEKD19hZnRlcl9zZXF1ZW5jZSJcChVXYXRjaFVzZXJEYXRhUmVzcG9uc2USMQoGZXZlbnRzGAEgAygLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5Vc2VyRXZlbnQSEAoIc2VxdWVuY2UYAiABKAMicQoVRXhwb3J0VXNlckRhdGFSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSJgoKZGF0YV90eXBlcxgCIAMoCUISukgPkgEMEEAYASIGcgQQARgwItEBChZFeHBvcnRVc2VyRGF0YVJlc3BvbnNlEjEKBmV2ZW50cxgBIAMoCzIhLmNlbnRyYWxodWIudXNlcmRhdGEudjEuVXNlckV2ZW50EgwKBHNlbnQYAiABKAMSDQoFdG90YWwYAyABKAMSNQoGcHJ1bmVkGAQgAygLMiUuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5QcnVuZWRIaXN0b3J5EjAKBHNlYWwYBSABKAsyIi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkV4cG9ydFNlYWwirAEKCkV4cG9ydFNlYWwSLQoJc2VhbF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZldmVudHMYAiABKAMSFwoPbmV3ZXN0X3NlcXVlbmNlGAMgASgDEhMKC25ld2VzdF9oYXNoGAQgASgJEg4KBmRpZ2VzdBgFIAEoCRIRCglzaWduYXR1cmUYBiABKAkSDgoGa2V5X2lkGAcgASgJIroBCg1QcnVuZWRIaXN0b3J5EhEKCWRhdGFfdHlwZRgBIAEoCRIzCgZldmVudHMYAiADKAsyIy5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlBydW5lZEV2ZW50Ei4KCnBydW5lX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCRIRCglzaWduYXR1cmUYBSABKAkSDgoGa2V5X2lkGAYgASgJIi0KC1BydW5lZEV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEgwKBGhhc2gYAiABKAkiTAoYVmVyaWZ5VXNlckhpc3RvcnlSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQikAEKGVZlcmlmeVVzZXJIaXN0b3J5UmVzcG9uc2USDgoGaW50YWN0GAEgASgIEg4KBmV2ZW50cxgCIAEoAxIVCg1wcnVuZWRfZXZlbnRzGAMgASgDEhcKD25ld2VzdF9zZXF1ZW5jZRgEIAEoAxITCgtuZXdlc3RfaGFzaBgFIAEoCRIOCgZmYXVsdHMYBiADKAkiFwoVR2V0SGlzdG9yeUtleXNSZXF1ZXN0IiYKFkdldEhpc3RvcnlLZXlzUmVzcG9uc2USDAoEandrcxgBIAEoCSJxChBFcmFzZVVzZXJSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGIAIEg8KB2RyeV9ydW4YAyABKAgiTQoRRXJhc2VVc2VyUmVzcG9uc2USOAoIb3V0Y29tZXMYASADKAsyJi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkVyYXN1cmVPdXRjb21lIp0BChNTZXRMZWdhbEhvbGRSZXF1ZXN0EjAKB3VzZXJfaWQYASABKAlCH7pIHHIaEAEYgAEyE15bXlx4MDAtXHgxRlx4N0ZdKiQSJgoKZGF0YV90eXBlcxgCIAMoCUISukgPkgEMEEAYASIGcgQQARgwEhoKBnJlYXNvbhgDIAEoCUIKukgHcgUQARiACBIQCghyZWxlYXNlZBgEIAEoCCJHChRTZXRMZWdhbEhvbGRSZXNwb25zZRIvCgRob2xkGAEgASgLMiEuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5MZWdhbEhvbGQiPQoTR2V0UmV0ZW50aW9uUmVxdWVzdBImCgpkYXRhX3R5cGVzGAEgAygJQhK6SA+SAQwQQBgBIgZyBBABGDAiTgoUR2V0UmV0ZW50aW9uUmVzcG9uc2USNgoGbW9udGhzGAEgAygLMiYuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5SZXRlbnRpb25Nb250aCKXAgoOUmV0ZW50aW9uTW9udGgSEQoJZGF0YV90eXBlGAEgASgJEg0KBW1vbnRoGAIgASgJEhEKCXBhcnRpdGlvbhgDIAEoCRIQCghkYXRhYmFzZRgEIAEoBRISCgpzaXplX2J5dGVzGAUgASgDEiwKCGR1ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgNkdWUYByABKAgSDgoGZXZlbnRzGAggASgDEhMKC2hlbGRfZXZlbnRzGAkgASgDEhcKD3JldGVudGlvbl9jbGFzcxgKIAEoCRIUCgdrZWVwX21zGAsgASgDSACIAQESDwoHcmVhc29ucxgMIAMoCUIKCghfa2VlcF9tczLCCgoPVXNlckRhdGFTZXJ2aWNlEoMBCg1TYXZlVXNlckV2ZW50EiwuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50UmVxdWVzdBotLmNlbnRyYWxodWIudXNlcmRhdGEudjEuU2F2ZVVzZXJFdmVudFJlc3BvbnNlIhWQAgLi4BgOdXNlcmRhdGE6d3JpdGUShgEKDlNhdmVVc2VyRXZlbnRzEi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TYXZlVXNlckV2ZW50c1JlcXVlc3QaLi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlNhdmVVc2VyRXZlbnRzUmVzcG9uc2UiFZACAuLgGA51c2VyZGF0YTp3cml0ZRJ8CgtHZXRVc2VyRGF0YRIqLmNlbnRyYWxodWIudXNlcmRhdGEudjEuR2V0VXNlckRhdGFSZXF1ZXN0GisuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5HZXRVc2VyRGF0YVJlc3BvbnNlIhSQAgHi4BgNdXNlcmRhdGE6cmVhZBKEAQoNV2F0Y2hVc2VyRGF0YRIsLmNlbnRyYWxodWIudXNlcmRhdGEudjEuV2F0Y2hVc2VyRGF0YVJlcXVlc3QaLS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLldhdGNoVXNlckRhdGFSZXNwb25zZSIUkAIB4uAYDXVzZXJkYXRhOnJlYWQwARKHAQoORXhwb3J0VXNlckRhdGESLS5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkV4cG9ydFVzZXJEYXRhUmVxdWVzdBouLmNlbnRyYWxodWIudXNlcmRhdGEudjEuRXhwb3J0VXNlckRhdGFSZXNwb25zZSIUkAIB4uAYDXVzZXJkYXRhOnJlYWQwARKOAQoRVmVyaWZ5VXNlckhpc3RvcnkSMC5jZW50cmFsaHViLnVzZXJkYXRhLnYxLlZlcmlmeVVzZXJIaXN0b3J5UmVxdWVzdBoxLmNlbnRyYWxodWIudXNlcmRhdGEudjEuVmVyaWZ5VXNlckhpc3RvcnlSZXNwb25zZSIUkAIB4uAYDXVzZXJkYXRhOnJlYWQShQEKDkdldEhpc3RvcnlLZXlzEi0uY2VudHJhbGh1Yi51c2VyZGF0YS52MS5HZXRIaXN0b3J5S2V5c1JlcXVlc3QaLi5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkdldEhpc3RvcnlLZXlzUmVzcG9uc2UiFJACAeLgGA11c2VyZGF0YTpyZWFkEncKCUVyYXNlVXNlchIoLmNlbnRyYWxodWIudXNlcmRhdGEudjEuRXJhc2VVc2VyUmVxdWVzdBopLmNlbnRyYWxodWIudXNlcmRhdGEudjEuRXJhc2VVc2VyUmVzcG9uc2UiFZACAuLgGA51c2VyZGF0YTplcmFzZRJ8CgxHZXRSZXRlbnRpb24SKy5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkdldFJldGVudGlvblJlcXVlc3QaLC5jZW50cmFsaHViLnVzZXJkYXRhLnYxLkdldFJldGVudGlvblJlc3BvbnNlIhGQAgHi4BgKYXVkaXQ6cmVhZBKAAQoMU2V0TGVnYWxIb2xkEisuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TZXRMZWdhbEhvbGRSZXF1ZXN0GiwuY2VudHJhbGh1Yi51c2VyZGF0YS52MS5TZXRMZWdhbEhvbGRSZXNwb25zZSIVkAIC4uAYDnVzZXJkYXRhOmVyYXNlYgZwcm90bzM", [file_buf_validate_validate, file_centralhub_options_v1_options, file_centralhub_userdata_v1_userdata, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * One event to save.
@@ -846,6 +846,146 @@ export const SetLegalHoldResponseSchema: GenMessage<SetLegalHoldResponse> = /*@_
   messageDesc(file_centralhub_userdata_v1_userdata_service, 22);
 
 /**
+ * Asks what retention does.
+ *
+ * @generated from message centralhub.userdata.v1.GetRetentionRequest
+ */
+export type GetRetentionRequest = Message<"centralhub.userdata.v1.GetRetentionRequest"> & {
+  /**
+   * Data types. Empty: all.
+   *
+   * @generated from field: repeated string data_types = 1;
+   */
+  dataTypes: string[];
+};
+
+/**
+ * Describes the message centralhub.userdata.v1.GetRetentionRequest.
+ * Use `create(GetRetentionRequestSchema)` to create a new message.
+ */
+export const GetRetentionRequestSchema: GenMessage<GetRetentionRequest> = /*@__PURE__*/
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 23);
+
+/**
+ * What retention does.
+ *
+ * @generated from message centralhub.userdata.v1.GetRetentionResponse
+ */
+export type GetRetentionResponse = Message<"centralhub.userdata.v1.GetRetentionResponse"> & {
+  /**
+   * The months that are there, of each database the oldest first.
+   *
+   * @generated from field: repeated centralhub.userdata.v1.RetentionMonth months = 1;
+   */
+  months: RetentionMonth[];
+};
+
+/**
+ * Describes the message centralhub.userdata.v1.GetRetentionResponse.
+ * Use `create(GetRetentionResponseSchema)` to create a new message.
+ */
+export const GetRetentionResponseSchema: GenMessage<GetRetentionResponse> = /*@__PURE__*/
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 24);
+
+/**
+ * The events of one data type whose ids were made in one month.
+ *
+ * @generated from message centralhub.userdata.v1.RetentionMonth
+ */
+export type RetentionMonth = Message<"centralhub.userdata.v1.RetentionMonth"> & {
+  /**
+   * The data type; the name of its table without "user_" when data-routes.yaml has no data type for it.
+   *
+   * @generated from field: string data_type = 1;
+   */
+  dataType: string;
+
+  /**
+   * The month in UTC, such as "2026-01".
+   *
+   * @generated from field: string month = 2;
+   */
+  month: string;
+
+  /**
+   * The name of its partition, such as "user_trades_2026_01".
+   *
+   * @generated from field: string partition = 3;
+   */
+  partition: string;
+
+  /**
+   * Which of the hub's databases it is in, from 0.
+   *
+   * @generated from field: int32 database = 4;
+   */
+  database: number;
+
+  /**
+   * What it takes on the disk, in bytes.
+   *
+   * @generated from field: int64 size_bytes = 5;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * When it is due to be removed. Unset: never.
+   *
+   * @generated from field: google.protobuf.Timestamp due_time = 6;
+   */
+  dueTime?: Timestamp | undefined;
+
+  /**
+   * Whether it is due now, so that the next run removes what no hold keeps.
+   *
+   * @generated from field: bool due = 7;
+   */
+  due: boolean;
+
+  /**
+   * When it is due: number of events that go. At most 1,000,000 are counted.
+   *
+   * @generated from field: int64 events = 8;
+   */
+  events: bigint;
+
+  /**
+   * When it is due: number of events that a legal hold keeps. At most 1,000,000 are counted.
+   *
+   * @generated from field: int64 held_events = 9;
+   */
+  heldEvents: bigint;
+
+  /**
+   * The retention class. Empty: data-routes.yaml has no data type for it.
+   *
+   * @generated from field: string retention_class = 10;
+   */
+  retentionClass: string;
+
+  /**
+   * How long its events are kept, in milliseconds. Unset: for ever.
+   *
+   * @generated from field: optional int64 keep_ms = 11;
+   */
+  keepMs?: bigint | undefined;
+
+  /**
+   * The class, and each floor with its citation, for people.
+   *
+   * @generated from field: repeated string reasons = 12;
+   */
+  reasons: string[];
+};
+
+/**
+ * Describes the message centralhub.userdata.v1.RetentionMonth.
+ * Use `create(RetentionMonthSchema)` to create a new message.
+ */
+export const RetentionMonthSchema: GenMessage<RetentionMonth> = /*@__PURE__*/
+  messageDesc(file_centralhub_userdata_v1_userdata_service, 25);
+
+/**
  * Saves and returns the events of users, each user's apart from all others'.
  *
  * `user_id` must be the user that the caller's token is bound to, or the token holds the scope "userdata:all-users"
@@ -956,6 +1096,18 @@ export const UserDataService: GenService<{
     methodKind: "unary";
     input: typeof EraseUserRequestSchema;
     output: typeof EraseUserResponseSchema;
+  },
+  /**
+   * Tells what retention would remove now, and what later, and why: for each month of events its size, when it is due,
+   * and the class and floors that say so. It changes nothing, and names no user.
+   * Errors: INVALID_ARGUMENT for an unknown data type, naming the known ones; UNAVAILABLE when a database is out of reach.
+   *
+   * @generated from rpc centralhub.userdata.v1.UserDataService.GetRetention
+   */
+  getRetention: {
+    methodKind: "unary";
+    input: typeof GetRetentionRequestSchema;
+    output: typeof GetRetentionResponseSchema;
   },
   /**
    * Sets a legal hold on a user's data, in place of the one that there is, or takes it away. Calling it again is safe.
