@@ -29,14 +29,21 @@ describe("servers that the files of a run share", async () => {
     },
   );
 
-  await describeWith("PostgreSQL", sharedPostgres, (postgres) => {
-    it("is one for all, and gives each a database of his own", async () => {
-      const [one, other] = [await postgres.createDatabase(), await (await sharedPostgres()).createDatabase()];
-      expect(new URL(other.url).port).toBe(new URL(one.url).port);
-      expect(other.url).not.toBe(one.url);
-      await Promise.all([one.drop(), other.drop()]);
-    });
-  });
+  await describeWith(
+    "PostgreSQL",
+    () => sharedPostgres(),
+    (postgres) => {
+      it("is one for all, and gives each a database of his own", async () => {
+        const [one, other] = [
+          await postgres.createDatabase(),
+          await (await sharedPostgres()).createDatabase(),
+        ];
+        expect(new URL(other.url).port).toBe(new URL(one.url).port);
+        expect(other.url).not.toBe(one.url);
+        await Promise.all([one.drop(), other.drop()]);
+      });
+    },
+  );
 
   await describeWith("ZooKeeper", sharedZooKeeper, (zookeeper) => {
     it("is one for all", async () => {

@@ -178,6 +178,16 @@ await describeEngines(
         },
       ]);
     });
+
+    it("makes one row of a hundred saves of one event at the same time, and one of the outbox", async () => {
+      const store = engine().store();
+      const event = newEvent("storm");
+      await Promise.all(Array.from({ length: 100 }, () => store.append([event])));
+      expect(await store.count("storm", ["user_trades"])).toBe(1n);
+      expect(await engine().admin("SELECT seq, event_id FROM hub.outbox WHERE user_id = 'storm'")).toEqual([
+        { seq: "1", event_id: event.eventId },
+      ]);
+    });
   },
   { hasOutbox: true },
 );

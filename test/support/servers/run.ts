@@ -7,7 +7,7 @@ import type { TestProject } from "vitest/node";
 import { ToolMissing } from "../fetched.ts";
 import { startKafka } from "./kafka.ts";
 import type { KafkaLine } from "./kafka-program.ts";
-import { startPostgres } from "./postgres.ts";
+import { type PostgresOptions, startPostgres } from "./postgres.ts";
 import { startZooKeeper } from "./zookeeper.ts";
 
 declare module "vitest" {
@@ -22,6 +22,7 @@ export interface SharedAddresses {
   kafka: { readonly bootstrap: string; readonly version: string; readonly clusterId: string };
   "kafka-3.9": SharedAddresses["kafka"];
   postgres: { readonly url: string; readonly major: number };
+  "postgres-18": SharedAddresses["postgres"];
   zookeeper: { readonly connect: string };
 }
 
@@ -35,14 +36,12 @@ interface Started {
   stop(): Promise<void>;
 }
 
-// With an address in the environment each is somebody else's, but for the older Kafka, which no variable names.
+// With an address in the environment each is somebody else's, but for the other versions, which no variable names.
 const STARTS: Readonly<Record<string, () => Promise<Started>>> = {
   kafka: () => kafka(),
   "kafka-3.9": () => kafka("3.9"),
-  postgres: async () => {
-    const server = await startPostgres(process.env.DATABASE_URL ? {} : { fsync: false });
-    return { addresses: { url: server.url, major: server.major }, stop: () => server.stop() };
-  },
+  postgres: () => postgres(process.env.DATABASE_URL ? {} : { fsync: false }),
+  "postgres-18": () => postgres({ major: 18, fsync: false }),
   zookeeper: async () => {
     const server = await startZooKeeper();
     return { addresses: { connect: server.connect }, stop: () => server.stop() };
@@ -86,6 +85,11 @@ async function kafka(version?: KafkaLine): Promise<Started> {
   const server = await startKafka(version === undefined ? {} : { version });
   const { bootstrap, clusterId } = server;
   return { addresses: { bootstrap, clusterId, version: server.version }, stop: () => server.stop() };
+}
+
+async function postgres(options: PostgresOptions): Promise<Started> {
+  const server = await startPostgres(options);
+  return { addresses: { url: server.url, major: server.major }, stop: () => server.stop() };
 }
 
 function listening(server: Server): Promise<number> {

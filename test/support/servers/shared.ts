@@ -45,9 +45,9 @@ export async function sharedKafka(version: KafkaLine = "4"): Promise<SharedKafka
   };
 }
 
-/** The run's PostgreSQL, as `sharedKafka` is its Kafka. */
-export async function sharedPostgres(): Promise<SharedPostgres> {
-  const { url, major } = await shared("postgres");
+/** The run's PostgreSQL, as `sharedKafka` is its Kafka: any that is installed, or the newest. */
+export async function sharedPostgres(version?: 18): Promise<SharedPostgres> {
+  const { url, major } = await shared(version === undefined ? "postgres" : "postgres-18");
   return { major, createDatabase: () => createDatabase(url) };
 }
 

@@ -12,7 +12,7 @@ import {
 import { MIGRATIONS_DIR, type Settings } from "../../../src/settings/settings.ts";
 import { silentLogger } from "../../../src/telemetry/logger.ts";
 import type { Database } from "../servers/postgres.ts";
-import { sharedPostgres } from "../servers/shared.ts";
+import { type SharedPostgres, sharedPostgres } from "../servers/shared.ts";
 import { describeWith } from "../toolchains.ts";
 
 /** An empty database of one's own, of one kind or the other. */
@@ -28,7 +28,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Declares the same suite for both kinds; the engine is there while its tests run. */
+/** Declares the same suite for both kinds, and for PostgreSQL of the newest version beside the installed one; the engine is there while its tests run. */
 export async function describeEngines(
   name: string,
   suite: (engine: () => Engine) => void,
@@ -43,9 +43,10 @@ export async function describeEngines(
     suite(() => engine);
   };
   describe(`${name}, on PGlite`, () => withEngine(() => openPglite(options)));
-  await describeWith(`${name}, on PostgreSQL`, sharedPostgres, (server) =>
-    withEngine(async () => await postgresEngine(await server.createDatabase(), options)),
-  );
+  const onServer = (server: SharedPostgres): void =>
+    withEngine(async () => await postgresEngine(await server.createDatabase(), options));
+  await describeWith(`${name}, on PostgreSQL`, () => sharedPostgres(), onServer);
+  await describeWith(`${name}, on PostgreSQL 18`, () => sharedPostgres(18), onServer);
 }
 
 /** PGlite in a directory of its own. */
