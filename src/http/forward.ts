@@ -1,4 +1,5 @@
 import * as http2 from "node:http2";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WINDOW } from "./inner-door.ts";
 import type { Request, Response } from "./listener.ts";
@@ -8,6 +9,8 @@ const UNBOUNDED = 1_000_000_000;
 /** A connection has numbers for as many calls; whoever nears that needs another one. */
 export const CALLS_MAX = 1_000_000_000;
 const MEMORY = 1_000_000;
+/** Requests of one connection of HTTP/1.1 that may wait for the one before, before no more are read. */
+const IN_A_ROW = 32;
 
 /** Headers that speak of one connection of HTTP/1.1, and not of the call. */
 const OF_CONNECTION = new Set([
@@ -20,6 +23,8 @@ export class Forward {
   readonly #session: http2.ClientHttp2Session;
   /** Resolves when the connection has ended, and nothing can be forwarded any more. */
   readonly ended: Promise<void>;
+  /** Requests that came before the one before them was answered, by their connection. */
+  readonly #inARow = new WeakMap<Socket, (() => void)[]>();
   #calls = 0;
 
   /** `connection` leads to an InnerDoor. */
@@ -73,8 +78,29 @@ export class Forward {
     });
   }
 
-  /** Forwards a call over HTTP/1.1. */
+  /** Forwards a call over HTTP/1.1, after that before it on the same connection has been answered. */
   request(request: Request, response: Response): void {
+    const { socket } = request;
+    const row = this.#inARow.get(socket);
+    if (row) {
+      row.push(() => this.#forward(request, response));
+      if (row.length === IN_A_ROW) socket.pause();
+      return;
+    }
+    this.#inARow.set(socket, []);
+    this.#forward(request, response);
+  }
+
+  #next(socket: Socket): void {
+    const row = this.#inARow.get(socket);
+    const next = row?.shift();
+    if (!next) this.#inARow.delete(socket);
+    else if (row?.length === IN_A_ROW - 1 && !socket.destroyed) socket.resume();
+    next?.();
+  }
+
+  #forward(request: Request, response: Response): void {
+    response.once("close", () => this.#next(request.socket));
     const hasBody = request.headers["transfer-encoding"] !== undefined || hasLength(request);
     const upstream = this.#request(
       {

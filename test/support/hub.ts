@@ -6,11 +6,17 @@ import { type Hub, startHub } from "../../src/hub.ts";
 import { defaults, type Settings, SHIPPED_CONFIG_DIR } from "../../src/settings/settings.ts";
 import { type Logger, silentLogger } from "../../src/telemetry/logger.ts";
 
+/** Hubs of tests have one process; with HUB_TEST_WORKERS they have a primary and so many workers. */
+const WORKERS = Number(process.env.HUB_TEST_WORKERS ?? 1);
+
 /** Settings of a test: the defaults on a free port, with the shipped documents. */
 export function testSettings(overrides: Partial<Settings> = {}): Settings {
   return {
     ...defaults(),
     port: 0,
+    workers: WORKERS,
+    // Of workers, whose lines go to standard error.
+    logLevel: "silent",
     shutdownGraceMs: 500,
     filesPollIntervalMs: 0,
     configDir: SHIPPED_CONFIG_DIR,
