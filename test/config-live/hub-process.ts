@@ -13,6 +13,8 @@ export interface Place {
   readonly port: number;
   readonly dataDir: string;
   readonly configDir: string;
+  /** 1 where it is left out. */
+  readonly workers?: number;
 }
 
 export async function freePort(): Promise<number> {
@@ -25,8 +27,8 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-export async function startHubProcess({ port, dataDir, configDir }: Place): Promise<HubProcess> {
-  const hub = startProcess(["serve", "--port", String(port)], {
+export async function startHubProcess({ port, dataDir, configDir, workers = 1 }: Place): Promise<HubProcess> {
+  const hub = startProcess(["serve", "--port", String(port), "--workers", String(workers)], {
     HUB_DATA_DIR: dataDir,
     HUB_CONFIG_DIR: configDir,
     HUB_LOG_LEVEL: "error",
