@@ -27,9 +27,9 @@ export function givenBody({ eventData, eventJson }: GivenBody): Buffer {
   return body;
 }
 
-/** The payload as a structure. */
-export function readBody(body: Buffer): JsonObject {
-  return JSON.parse(body.toString("utf8")) as JsonObject;
+/** A stored payload as a structure. */
+export function readBody(json: string): JsonObject {
+  return JSON.parse(json) as JsonObject;
 }
 
 function checkText(text: string): void {

@@ -7,7 +7,7 @@ import { bodyHash } from "./event-hash.ts";
 import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-id.ts";
 import { Ingest, type IngestBounds, type Patience } from "./ingest.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
-import type { StoredEvent } from "./user-event.ts";
+import type { ShownEvent, StoredEvent } from "./user-event.ts";
 import type { LegalHold, UserEventStore } from "./user-event-store.ts";
 import { UserTails } from "./user-tails.ts";
 
@@ -121,7 +121,7 @@ export class UserData {
   }
 
   /** A page of a user's events of one data type, newest first. */
-  async page(wanted: Wanted): Promise<{ events: readonly StoredEvent[]; nextPageToken: string }> {
+  async page(wanted: Wanted): Promise<{ events: readonly ShownEvent[]; nextPageToken: string }> {
     const { dataType, pageSize, pageToken, afterMs, beforeMs } = wanted;
     const userId = checkUserId(wanted.userId);
     const { table } = this.router.ofDataType(dataType);

@@ -1,6 +1,6 @@
 import type { EventTable } from "./event-tables.ts";
 import type { GoneHistory, Signed } from "./history-records.ts";
-import type { Appended, NewEvent, StoredEvent } from "./user-event.ts";
+import type { Appended, NewEvent, ShownEvent, StoredEvent } from "./user-event.ts";
 
 /** Which events of a user a page holds. */
 export interface PageQuery {
@@ -61,7 +61,7 @@ export interface UserEventStore {
    */
   append(events: readonly NewEvent[]): Promise<readonly Appended[]>;
   /** Newest ids first; `isMore` when there are others that the query fits. */
-  page(query: PageQuery): Promise<{ readonly events: readonly StoredEvent[]; readonly isMore: boolean }>;
+  page(query: PageQuery): Promise<{ readonly events: readonly ShownEvent[]; readonly isMore: boolean }>;
   /** Events of these tables after a sequence, in the order of sequences, as many as go into one message. */
   after(userId: string, tables: readonly EventTable[], sequence: bigint): Promise<readonly StoredEvent[]>;
   /** Where users stand; one that has no event is not in the answer. */

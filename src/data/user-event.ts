@@ -34,6 +34,25 @@ export interface StoredEvent {
   readonly hash: Buffer;
 }
 
+/** An event as pages show it: what a stored one holds as bytes is text here, as whoever asked is answered with text. */
+export interface ShownEvent extends Omit<StoredEvent, "body" | "previousHash" | "hash"> {
+  /** The payload, the text of a JSON object. */
+  readonly json: string;
+  /** In hexadecimal, as `hash` is. */
+  readonly previousHash: string;
+  readonly hash: string;
+}
+
+/** A stored event as pages show it. */
+export function shown({ body, previousHash, hash, ...rest }: StoredEvent): ShownEvent {
+  return {
+    ...rest,
+    json: body.toString("utf8"),
+    previousHash: previousHash.toString("hex"),
+    hash: hash.toString("hex"),
+  };
+}
+
 /**
  * What became of an event: where it is stored; "conflict" when its id is that of another event of the user, "erased" when
  * the user has been erased.

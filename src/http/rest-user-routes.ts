@@ -1,6 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { UserData } from "../data/user-data.ts";
-import type { StoredEvent } from "../data/user-event.ts";
+import type { ShownEvent } from "../data/user-event.ts";
 import { HubError } from "../errors.ts";
 import { admitToUser, type Caller } from "./identity.ts";
 import type { Content, RestRoute } from "./rest-routes.ts";
@@ -79,15 +79,15 @@ function saveRoute(data: UserData, userId: string): RestRoute {
 }
 
 // The payload goes into the answer as it was stored, number by number.
-function eventText({ eventId, eventType, recordTimeUs, sequence, hash, body }: StoredEvent): string {
+function eventText({ eventId, eventType, recordTimeUs, sequence, hash, json: body }: ShownEvent): string {
   const head = JSON.stringify({
     event_id: eventId,
     event_type: eventType,
     record_time: isoTime(recordTimeUs),
     sequence: Number(sequence),
-    hash: hash.toString("hex"),
+    hash,
   });
-  return `${head.slice(0, -1)},"event_data":${body.toString("utf8")}}`;
+  return `${head.slice(0, -1)},"event_data":${body}}`;
 }
 
 function json(text: string): Content {

@@ -1,15 +1,14 @@
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type UserEvent, UserEventSchema } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
 import {
   type SaveUserEventError,
   SaveUserEventErrorSchema,
   type SaveUserEventResponse,
-  SaveUserEventResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { readBody } from "../data/event-body.ts";
 import type { Saved } from "../data/user-data.ts";
-import type { StoredEvent } from "../data/user-event.ts";
+import type { ShownEvent } from "../data/user-event.ts";
 import { HubError, type Reason } from "../errors.ts";
 import { toConnectError } from "./error-mapping.ts";
 
@@ -22,29 +21,33 @@ const RETRYABLE: ReadonlySet<Reason> = new Set([
 ]);
 
 /** A stored event, for whoever may see it. */
-export function userEventMessage(event: StoredEvent, dataType: string, hasJson: boolean): UserEvent {
-  return create(UserEventSchema, {
-    userId: event.userId,
-    eventId: event.eventId,
-    eventType: event.eventType,
+export function userEventMessage(event: ShownEvent, dataType: string, hasJson: boolean): UserEvent {
+  const { userId, eventId, eventType, json, recordTimeUs, sequence, previousHash, hash } = event;
+  // What `create` would make, without asking the schema about each field.
+  return {
+    $typeName: "centralhub.userdata.v1.UserEvent",
+    userId,
+    eventId,
+    eventType,
     dataType,
-    eventData: readBody(event.body),
-    eventJson: hasJson ? event.body.toString("utf8") : "",
-    recordTime: timestamp(event.recordTimeUs),
-    sequence: event.sequence,
-    previousHash: event.previousHash.toString("hex"),
-    hash: event.hash.toString("hex"),
-  });
+    eventData: readBody(json),
+    eventJson: hasJson ? json : "",
+    recordTime: timestamp(recordTimeUs),
+    sequence,
+    previousHash,
+    hash,
+  };
 }
 
 /** A stored event, for its sender. */
 export function savedMessage({ eventId, dataType, recordTimeUs, sequence }: Saved): SaveUserEventResponse {
-  return create(SaveUserEventResponseSchema, {
+  return {
+    $typeName: "centralhub.userdata.v1.SaveUserEventResponse",
     eventId,
     dataType,
     recordTime: timestamp(recordTimeUs),
     sequence,
-  });
+  };
 }
 
 /** Why an event of several was not stored, as the call for it alone would have failed. */
@@ -66,5 +69,10 @@ export function momentMs(time: Timestamp | undefined): number | undefined {
 
 /** A moment in microseconds since 1970. */
 export function timestamp(us: bigint): Timestamp {
-  return create(TimestampSchema, { seconds: us / 1_000_000n, nanos: Number(us % 1_000_000n) * 1_000 });
+  const seconds = us / 1_000_000n;
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds,
+    nanos: Number(us - seconds * 1_000_000n) * 1_000,
+  };
 }

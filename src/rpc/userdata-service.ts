@@ -11,7 +11,7 @@ import { SaveUserEventResultSchema } from "../../gen/centralhub/userdata/v1/user
 import type { AuditLog } from "../config/audit.ts";
 import type { Patience } from "../data/ingest.ts";
 import type { Saved, UserData } from "../data/user-data.ts";
-import type { StoredEvent } from "../data/user-event.ts";
+import { type ShownEvent, shown } from "../data/user-event.ts";
 import type { UserHistory } from "../data/user-history.ts";
 import { HubError } from "../errors.ts";
 import { admitToUser } from "../http/identity.ts";
@@ -44,7 +44,7 @@ export function userDataService(
     admitted(context, event.userId);
     return await data.save(event, until);
   };
-  const messages = (events: readonly StoredEvent[], hasJson: boolean): UserEvent[] =>
+  const messages = (events: readonly ShownEvent[], hasJson: boolean): UserEvent[] =>
     events.map((event) => userEventMessage(event, data.router.dataTypeOf(event.table), hasJson));
 
   return {
@@ -83,7 +83,7 @@ export function userDataService(
       admitted(context, userId);
       const { signal } = context;
       for await (const tail of untilShutdown(data.watch(userId, dataTypes, afterSequence, signal), signal)) {
-        yield { events: messages(tail.events, false), sequence: tail.sequence };
+        yield { events: messages(tail.events.map(shown), false), sequence: tail.sequence };
       }
     },
 
@@ -94,7 +94,13 @@ export function userDataService(
       for await (const { events, total, gone, seal } of untilShutdown(parts, context.signal)) {
         sent += BigInt(events.length);
         const end = seal ? { seal: sealMessage(seal) } : {};
-        yield { events: messages(events, true), sent, total, pruned: gone.map(goneMessage), ...end };
+        yield {
+          events: messages(events.map(shown), true),
+          sent,
+          total,
+          pruned: gone.map(goneMessage),
+          ...end,
+        };
       }
     },
 

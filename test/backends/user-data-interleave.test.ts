@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { StoredEvent } from "../../src/data/user-event.ts";
+import { type ShownEvent, shown } from "../../src/data/user-event.ts";
 import { describeEngines } from "../support/user-data/engine.ts";
 import { newEvent, wholePage } from "../support/user-data/events.ts";
 
@@ -16,10 +16,10 @@ await describeEngines("user data under many callers at a time", (engine) => {
     const wrong: string[] = [];
     const failed = { broken: 0, denied: 0, left: 0 };
     await store.append(users.map((userId) => newEvent(userId, { text: `{"of":"${userId}"}` })));
-    const check = (userId: string, events: readonly StoredEvent[]): void => {
+    const check = (userId: string, events: readonly ShownEvent[]): void => {
       if (events.length === 0) wrong.push(`${userId}: nothing`);
       for (const event of events) {
-        if (event.userId !== userId || JSON.parse(event.body.toString()).of !== userId)
+        if (event.userId !== userId || JSON.parse(event.json).of !== userId)
           wrong.push(`${userId}: ${event.userId}`);
       }
     };
@@ -52,7 +52,7 @@ await describeEngines("user data under many callers at a time", (engine) => {
           newEvent(other, { text: `{"of":"${other}"}` }),
         ]);
       } else if (n % 3 === 1) check(userId, (await store.page(wholePage(userId))).events);
-      else check(userId, await store.after(userId, ["user_trades"], 0n));
+      else check(userId, (await store.after(userId, ["user_trades"], 0n)).map(shown));
     };
     let next = 0;
     const caller = async (): Promise<void> => {
@@ -120,7 +120,7 @@ await describeEngines("user data under many callers at a time", (engine) => {
                 beforeId,
                 events: each.size,
               });
-              seen.push(...page.events.map(({ eventId, body }) => `${eventId} ${body}`));
+              seen.push(...page.events.map(({ eventId, json }) => `${eventId} ${json}`));
               ({ isMore } = page);
               beforeId = page.events.at(-1)?.eventId ?? beforeId;
             }

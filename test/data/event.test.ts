@@ -45,7 +45,7 @@ describe("payloads", () => {
         fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue({ maxDepth: 5 })),
         (eventData) => {
           const body = givenBody({ eventData: eventData as never, eventJson: "" });
-          expect(readBody(body)).toEqual({ ...eventData });
+          expect(readBody(body.toString())).toEqual({ ...eventData });
           const shuffled = Object.fromEntries(Object.entries(eventData).toReversed());
           expect(givenBody({ eventData: shuffled as never, eventJson: "" })).toEqual(body);
         },

@@ -44,7 +44,7 @@ class Batch {
   readonly #prepared: Prepared[] = [];
   readonly #new = new Map<string, Prepared>();
   readonly #answers: Answer[] = [];
-  #rows: Row[] = [];
+  #rows: object[] = [];
   #fault: Error | undefined;
 
   constructor(
@@ -101,9 +101,15 @@ class Batch {
   }
 
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
-    const { columns } = this.#prepared[this.#answers.length] as Prepared;
+    const index = this.#answers.length;
+    const { columns } = this.#prepared[index] as Prepared;
+    const make = this.#statements[index]?.row;
     const row: Row = {};
     try {
+      if (make) {
+        this.#rows.push(make(fields));
+        return;
+      }
       for (let at = 0; at < columns.length; at++) {
         const { name, parse } = columns[at] as Column;
         const text = fields[at];

@@ -48,17 +48,17 @@ export class Database {
   }
 
   /**
-   * Runs one statement in a transaction of its own, in one round trip. It is tried again when its connection had broken
+   * Runs statements in a transaction of their own, in one round trip, and gives the rows of the last. It is tried again when its connection had broken
    * before, or another transaction was in the way.
    */
   async once<Row extends object>(
     role: Role,
     context: Context,
-    statement: Statement,
+    ...statements: readonly Statement[]
   ): Promise<readonly Row[]> {
     return await this.#retried(async (client) => {
-      const answers = await runBatch(client, [...begin(role, context), statement, COMMIT]);
-      return (answers[2] as Answer<Row>).rows;
+      const answers = await runBatch(client, [...begin(role, context), ...statements, COMMIT]);
+      return (answers.at(-2) as Answer<Row>).rows;
     });
   }
 

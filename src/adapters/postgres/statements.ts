@@ -1,4 +1,5 @@
 import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
+import { pageRow } from "./page-row.ts";
 import type { Statement } from "./statement.ts";
 
 // Every statement about user data. Their text is made here, once, of constants: what callers say is a value always.
@@ -66,21 +67,31 @@ export const INSERT_OUTBOX: Statement = {
 };
 
 /**
- * A page, and how many events were found for it. $1: user; $2, $3: ids from and before; $4: events at most; $5: bytes of
- * payloads at most, after the first.
+ * Has events taken from the index in their order. Where PostgreSQL does not know how many a user has, it would rather read
+ * all of them and sort.
+ */
+export const IN_ORDER: Statement = {
+  name: "in_order",
+  text: "SELECT set_config('enable_sort', 'off', true)",
+};
+
+/**
+ * A page; what goes beyond its bytes comes without a payload. $1: user; $2, $3: ids from and before; $4: events at most;
+ * $5: bytes of payloads at most, after the first. What is bytes in the table is text here.
  */
 export const PAGE: Readonly<Record<EventTable, Statement>> = perTable((table) => ({
   name: `page_${table}`,
-  text: `SELECT ${COLUMNS}, found FROM (
-      SELECT *, count(*) OVER ()::int AS found, row_number() OVER (ORDER BY event_id DESC) AS place,
-        sum(octet_length(body)) OVER (ORDER BY event_id DESC) AS bytes
-      FROM (
+  row: pageRow(table),
+  text: `SELECT user_id, event_id, event_type, ${micros("ingested_at")} AS record_us, seq,
+      encode(prev_hash, 'hex') AS prev_hash, encode(hash, 'hex') AS hash,
+      CASE WHEN bytes <= $5::bigint OR bytes = octet_length(body) THEN convert_from(body, 'UTF8') END AS json
+    FROM (
+      SELECT *, sum(octet_length(body)) OVER (ORDER BY event_id DESC ROWS UNBOUNDED PRECEDING) AS bytes FROM (
         SELECT * FROM hub.${table}
         WHERE user_id = $1 AND event_id >= $2::uuid AND event_id < $3::uuid
         ORDER BY event_id DESC LIMIT $4::int
       ) AS newest
-    ) AS counted
-    WHERE bytes <= $5::bigint OR place = 1 ORDER BY event_id DESC`,
+    ) AS counted ORDER BY event_id DESC`,
 }));
 
 /** Events after a sequence. $1: user; $2: sequence; $3: tables; $4: events at most; $5: bytes at most, after the first. */

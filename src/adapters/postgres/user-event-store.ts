@@ -11,6 +11,7 @@ import { LOCK_KEEPING } from "./keeping.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { PostgresOutbox } from "./outbox.ts";
 import type { Backfill } from "./outbox-backfill.ts";
+import { type PageRow, pageOf } from "./page-row.ts";
 import { PostgresRetention } from "./retention.ts";
 import { bind, type Statement } from "./statement.ts";
 import {
@@ -18,6 +19,7 @@ import {
   COUNT,
   GONE,
   HEADS,
+  IN_ORDER,
   PAGE,
   PAGE_TOKEN_KEY,
   PRUNED,
@@ -124,10 +126,9 @@ export class PostgresUserEventStore implements UserEventStore {
     // One more than wanted tells whether there are more.
     const statement = bind(PAGE[table], userId, fromId, beforeId, wanted + 1, bytes);
     const rows = await this.#use(({ reads }) =>
-      reads.once<EventRow & { found: number }>("hub_read", { userId }, statement),
+      reads.once<PageRow>("hub_read", { userId }, IN_ORDER, statement),
     );
-    const events = rows.slice(0, wanted).map((row) => storedEvent(row, table));
-    return { events, isMore: (rows[0]?.found ?? 0) > events.length };
+    return pageOf(rows, wanted);
   }
 
   async after(

@@ -15,6 +15,7 @@ import type { Validator } from "@bufbuild/protovalidate";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Need } from "../../http/identity.ts";
+import { LAYOUTS } from "../userdata-layout.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import { enveloped, type Framing } from "./framing.ts";
 
@@ -78,7 +79,7 @@ export class LeanCall {
     const schema: DescMessage = method.output;
     const message = create(schema, output as MessageInitShape<DescMessage>);
     const bytes = framing.isBinary
-      ? toBinary(schema, message)
+      ? binaryOf(schema, message)
       : Buffer.from(toJsonString(schema, message, json));
     if (bytes.byteLength > writeMaxBytes) {
       const text = `message size ${bytes.byteLength} is larger than the hub writes, ${writeMaxBytes} bytes`;
@@ -97,5 +98,16 @@ export class LeanCall {
       frames.set(output, frame);
     }
     return frame;
+  }
+}
+
+// What has no layout of its own, or is nothing that this one knows, goes by its schema.
+function binaryOf(schema: DescMessage, message: Message): Uint8Array {
+  const layout = LAYOUTS.get(schema.typeName);
+  if (!layout) return toBinary(schema, message);
+  try {
+    return layout(message);
+  } catch {
+    return toBinary(schema, message);
   }
 }

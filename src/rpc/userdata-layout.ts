@@ -1,0 +1,85 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
+import {
+  type GetUserDataResponse,
+  GetUserDataResponseSchema,
+  type SaveUserEventResponse,
+  type SaveUserEventsResponse,
+  SaveUserEventsResponseSchema,
+} from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { WireWriter } from "./wire-writer.ts";
+
+/** Lays out a message as `toBinary` would. Throws for one that it does not know how to. */
+export type Layout = (message: Message) => Uint8Array;
+
+/**
+ * Answers of user data that are laid out field by field as their .proto has them: one call holds hundreds of messages, and
+ * what walks the schema takes several times as long. Whatever is changed there is changed here; a test holds the two
+ * against one another.
+ */
+export const LAYOUTS: ReadonlyMap<string, Layout> = new Map<string, Layout>([
+  [GetUserDataResponseSchema.typeName, (message) => page(message as GetUserDataResponse)],
+  [SaveUserEventsResponseSchema.typeName, (message) => results(message as SaveUserEventsResponse)],
+]);
+
+function page({ events, nextPageToken }: GetUserDataResponse): Uint8Array {
+  const writer = new WireWriter();
+  writer.text(2, nextPageToken);
+  for (let index = events.length - 1; index >= 0; index--) {
+    const before = writer.length;
+    userEvent(writer, events[index] as UserEvent);
+    writer.close(1, before);
+  }
+  return writer.finish();
+}
+
+function userEvent(writer: WireWriter, event: UserEvent): void {
+  writer.text(10, event.hash);
+  writer.text(9, event.previousHash);
+  writer.integer(8, event.sequence);
+  moment(writer, 7, event.recordTime);
+  writer.text(6, event.eventJson);
+  if (event.eventData) writer.struct(5, event.eventData);
+  writer.text(4, event.dataType);
+  writer.text(3, event.eventType);
+  writer.text(2, event.eventId);
+  writer.text(1, event.userId);
+}
+
+function results({ results }: SaveUserEventsResponse): Uint8Array {
+  const writer = new WireWriter();
+  for (let index = results.length - 1; index >= 0; index--) {
+    const before = writer.length;
+    const { outcome } = results[index] as SaveUserEventsResponse["results"][number];
+    if (outcome.case === "saved") saved(writer, outcome.value);
+    else if (outcome.case === "error") {
+      const { code, reason, message, retryable } = outcome.value;
+      const error = writer.length;
+      writer.integer(4, Number(retryable));
+      writer.text(3, message);
+      writer.text(2, reason);
+      writer.integer(1, code);
+      writer.close(2, error);
+    }
+    writer.close(1, before);
+  }
+  return writer.finish();
+}
+
+function saved(writer: WireWriter, { eventId, dataType, recordTime, sequence }: SaveUserEventResponse): void {
+  const before = writer.length;
+  writer.integer(4, sequence);
+  moment(writer, 3, recordTime);
+  writer.text(2, dataType);
+  writer.text(1, eventId);
+  writer.close(1, before);
+}
+
+function moment(writer: WireWriter, field: number, time: Timestamp | undefined): void {
+  if (!time) return;
+  const before = writer.length;
+  writer.integer(2, time.nanos);
+  writer.integer(1, time.seconds);
+  writer.close(field, before);
+}

@@ -1,0 +1,158 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+
+const FIRST_BYTES = 16 * 1024;
+/** Longer texts are written by Node in one go; shorter ones, which most are, sooner here. */
+const SHORT = 48;
+
+// A field's number and kind in one byte, which numbers up to 15 go into.
+const varintTag = (field: number): number => field << 3;
+const doubleTag = (field: number): number => (field << 3) | 1;
+const bytesTag = (field: number): number => (field << 3) | 2;
+
+/**
+ * Writes a protobuf message from its end to its beginning: the length of what is nested is then known when it is to be
+ * written. Fields are written in reverse, and those with their zero value not at all.
+ */
+export class WireWriter {
+  #bytes: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #at = FIRST_BYTES;
+
+  /** How much has been written, in bytes. */
+  get length(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  /** What has been written. Nothing may be written afterwards. */
+  finish(): Uint8Array {
+    return this.#bytes.subarray(this.#at);
+  }
+
+  /** A text. */
+  text(field: number, value: string): void {
+    if (value !== "") this.#text(field, value);
+  }
+
+  /** A whole number. */
+  integer(field: number, value: bigint | number): void {
+    if (value === 0 || value === 0n) return;
+    this.#varint(value);
+    this.#byte(varintTag(field));
+  }
+
+  /** What was written since the length was `before`, as a message. */
+  close(field: number, before: number): void {
+    this.#varint(this.length - before);
+    this.#byte(bytesTag(field));
+  }
+
+  /** A google.protobuf.Struct. Throws for a number that has no form in JSON. */
+  struct(field: number, value: JsonObject): void {
+    const before = this.length;
+    const keys = Object.keys(value);
+    for (let index = keys.length - 1; index >= 0; index--) {
+      const key = keys[index] as string;
+      const entry = this.length;
+      this.#value(2, value[key] as JsonValue);
+      this.#text(1, key);
+      this.close(1, entry);
+    }
+    this.close(field, before);
+  }
+
+  #value(field: number, value: JsonValue): void {
+    const before = this.length;
+    if (typeof value === "string") this.#text(3, value);
+    else if (typeof value === "number") this.#double(2, value);
+    else if (typeof value === "boolean") this.#bytes2(varintTag(4), value ? 1 : 0);
+    else if (value === null) this.#bytes2(varintTag(1), 0);
+    else if (Array.isArray(value)) this.#list(6, value);
+    else this.struct(5, value);
+    this.close(field, before);
+  }
+
+  #list(field: number, values: readonly JsonValue[]): void {
+    const before = this.length;
+    for (let index = values.length - 1; index >= 0; index--) this.#value(1, values[index] as JsonValue);
+    this.close(field, before);
+  }
+
+  #text(field: number, value: string): void {
+    const before = this.length;
+    if (!this.#shortText(value)) {
+      if (!value.isWellFormed()) throw new RangeError("half of a surrogate pair has no form in UTF-8");
+      const bytes = Buffer.byteLength(value);
+      this.#room(bytes);
+      this.#at -= bytes;
+      this.#bytes.write(value, this.#at);
+    }
+    this.close(field, before);
+  }
+
+  // One that is short and ASCII; false, and nothing written, for any other.
+  #shortText(value: string): boolean {
+    if (value.length > SHORT) return false;
+    this.#room(value.length);
+    const bytes = this.#bytes;
+    let at = this.#at;
+    for (let index = value.length - 1; index >= 0; index--) {
+      const code = value.charCodeAt(index);
+      if (code > 0x7f) return false;
+      bytes[--at] = code;
+    }
+    this.#at = at;
+    return true;
+  }
+
+  #double(field: number, value: number): void {
+    if (!Number.isFinite(value)) throw new RangeError(`${value} has no form in JSON`);
+    this.#room(8);
+    this.#at -= 8;
+    this.#bytes.writeDoubleLE(value, this.#at);
+    this.#byte(doubleTag(field));
+  }
+
+  #varint(value: bigint | number): void {
+    // Numbers of 31 bits are most, and the only ones that shift as numbers.
+    if (value >= 0 && value <= 0x7fff_ffff) this.#small(Number(value));
+    else this.#large(BigInt.asUintN(64, BigInt(value)));
+  }
+
+  #small(value: number): void {
+    let size = 1;
+    for (let rest = value >>> 7; rest > 0; rest >>>= 7) size++;
+    this.#room(size);
+    this.#at -= size;
+    let at = this.#at;
+    let rest = value;
+    for (; rest > 0x7f; rest >>>= 7) this.#bytes[at++] = (rest & 0x7f) | 0x80;
+    this.#bytes[at] = rest;
+  }
+
+  #large(value: bigint): void {
+    const groups: number[] = [];
+    let rest = value;
+    for (; rest > 0x7fn; rest >>= 7n) groups.push(Number(rest & 0x7fn) | 0x80);
+    this.#byte(Number(rest));
+    for (const group of groups.toReversed()) this.#byte(group);
+  }
+
+  #bytes2(first: number, second: number): void {
+    this.#byte(second);
+    this.#byte(first);
+  }
+
+  #byte(value: number): void {
+    if (this.#at === 0) this.#room(1);
+    this.#bytes[--this.#at] = value;
+  }
+
+  // Grows to the front.
+  #room(bytes: number): void {
+    if (this.#at >= bytes) return;
+    const { length } = this;
+    const larger = Buffer.allocUnsafe(2 * (this.#bytes.length + bytes));
+    this.#bytes.copy(larger, larger.length - length, this.#at);
+    this.#at = larger.length - length;
+    this.#bytes = larger;
+  }
+}
