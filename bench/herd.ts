@@ -25,6 +25,8 @@ export interface Opening {
   /** On each connection. */
   readonly streams: number;
   readonly request: HerdRequest;
+  /** Whether NATS is spoken instead of gRPC; paths are subjects then. */
+  readonly isNats?: boolean;
   /** Whether the client's side stays open, as that of a bidirectional call does. */
   readonly keepsOpen: boolean;
   /** Messages that each stream has at its start. */

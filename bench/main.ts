@@ -5,7 +5,9 @@ import { parseArgs } from "node:util";
 import { etcdVersion } from "./etcd.ts";
 import { h2loadVersion } from "./h2load.ts";
 import { ROOT } from "./hub.ts";
+import { stopAll } from "./kept.ts";
 import type { Effort } from "./measure.ts";
+import { natsVersion } from "./nats.ts";
 import { check } from "./parts/check.ts";
 import { curves } from "./parts/curves.ts";
 import { embedded } from "./parts/embedded.ts";
@@ -36,6 +38,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   embedded: { title: "Reads of configuration during an import", run: embedded },
   curves: { title: "Costs as it grows", run: curves },
 };
+
+/** A part that takes longer hangs. */
+const PART_MS = 15 * 60_000;
 
 /** What is run when nothing is chosen. */
 const MAIN = Object.keys(PARTS).filter((name) => name !== "curves");
@@ -69,18 +74,35 @@ async function main(): Promise<number> {
     process.stderr.write(`${USAGE}\n`);
     return 2;
   }
-  const versions = { h2load: await h2loadVersion(), etcd: await etcdVersion() };
+  // A part that needs what is not there says so itself.
+  const missing = (): string => "not there";
+  const versions = {
+    h2load: await h2loadVersion().catch(missing),
+    etcd: await etcdVersion().catch(missing),
+    "nats-server": await natsVersion().catch(missing),
+  };
   execFileSync(process.execPath, [join(ROOT, "scripts/third-party-protos.ts")], { cwd: ROOT });
   execFileSync(process.execPath, [join(ROOT, "scripts/build.ts")], { cwd: ROOT });
+  const failed: string[] = [];
   for (const name of chosen) {
     const part = PARTS[name];
     if (!part) continue;
+    const began = performance.now();
     const facts = circumstances({
       ...versions,
       command: `npm run bench -- ${process.argv.slice(2).join(" ")}`.trim(),
     });
     process.stdout.write(`\n${part.title}\n${facts}\n`);
-    const { lines, bars } = await part.run(effort);
+    // The others still have something to tell.
+    const report = await inTime(part.run(effort)).catch((error: unknown): Report => {
+      const reason = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`${name} has failed: ${reason}\n`);
+      failed.push(name);
+      return { lines: [`**This part has failed**: ${reason.split("\n")[0]}`], bars: [] };
+    });
+    if (failed.includes(name)) await stopAll();
+    const { lines, bars } = report;
+    const took = `this part took: ${Math.round((performance.now() - began) / 1_000)} s`;
     const table = bars.map(
       ({ work, bar, measured, isMet }) =>
         `| ${work} | ${bar} | ${measured} | ${isMet ? "met" : "**short**"} |`,
@@ -89,9 +111,21 @@ async function main(): Promise<number> {
       table.length > 0 ? ["| work | bar | measured | |", "|---|---|---|---|", ...table, ""] : [];
     const text = [...verdicts, ...lines].join("\n");
     process.stdout.write(`${text}\n`);
-    writeSection(name, part.title, `${text}\n\n${facts}`, Object.keys(PARTS));
+    writeSection(name, part.title, `${text}\n\n${facts} · ${took}`, Object.keys(PARTS));
   }
-  return 0;
+  if (failed.length > 0) process.stderr.write(`These parts have failed: ${failed.join(", ")}\n`);
+  return failed.length > 0 ? 1 : 0;
+}
+
+async function inTime(work: Promise<Report>): Promise<Report> {
+  const late = Promise.withResolvers<never>();
+  const text = `it has not ended within ${PART_MS / 60_000} minutes`;
+  const timer = setTimeout(() => late.reject(new Error(text)), PART_MS);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 process.exitCode = await main().catch((error: unknown) => {

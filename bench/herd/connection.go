@@ -120,6 +120,9 @@ func (c *Connection) Call(request Request, patience time.Duration) error {
 	}
 }
 
+// Ended gives what ended the connection.
+func (c *Connection) Ended() <-chan error { return c.calls }
+
 func (c *Connection) read() error {
 	for {
 		frame, err := c.framer.ReadFrame()

@@ -10,7 +10,7 @@ import (
 
 // Herd is the watchers.
 type Herd struct {
-	connections []*Connection
+	connections []Client
 	size        int
 	marker      atomic.Pointer[[]byte]
 
@@ -20,11 +20,25 @@ type Herd struct {
 	fresh chan struct{}
 }
 
+// Client is one connection to what is watched.
+type Client interface {
+	Start(request Request, keepsOpen bool) (uint32, error)
+	Call(request Request, patience time.Duration) error
+	Ended() <-chan error
+}
+
+func connect(opening Opening, onMessage func(stream uint32, message []byte)) (Client, error) {
+	if opening.IsNats {
+		return DialNats(opening.Address, onMessage)
+	}
+	return Dial(opening.Address, onMessage)
+}
+
 // Open opens all streams and waits until each has its first messages.
 func Open(opening Opening) (*Herd, error) {
 	h := &Herd{size: opening.Connections * opening.Streams, fresh: make(chan struct{}, 1)}
 	for range opening.Connections {
-		connection, err := Dial(opening.Address, h.onMessage)
+		connection, err := connect(opening, h.onMessage)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +105,7 @@ func (h *Herd) until(isTrue func() bool, state func() string) error {
 		case <-time.After(time.Second):
 			for _, connection := range h.connections {
 				select {
-				case err := <-connection.calls:
+				case err := <-connection.Ended():
 					return fmt.Errorf("a connection of the herd has ended: %w", err)
 				default:
 				}

@@ -1,4 +1,4 @@
-// Herd holds many server streams open over plain HTTP/2 and tells when each of them has heard of a change. It is a
+// Herd holds many server streams open over plain HTTP/2, or watches of a key over NATS, and tells when each of them has heard of a change. It is a
 // program of its own because thousands of watchers must cost their machine less than the server that is measured.
 //
 // The first line of standard input says what to open; each further one is a call to make. Every answer is one line of
@@ -21,6 +21,8 @@ type Opening struct {
 	Connections int     `json:"connections"`
 	Streams     int     `json:"streams"`
 	Request     Request `json:"request"`
+	// Whether it speaks NATS instead; then paths are subjects.
+	IsNats bool `json:"isNats"`
 	// Whether the client's side of a stream stays open, as that of a bidirectional call does.
 	KeepsOpen bool `json:"keepsOpen"`
 	// Messages that each stream has at its start.
@@ -76,7 +78,7 @@ func run() error {
 	if err := output.Encode(opened); err != nil {
 		return err
 	}
-	caller, err := Dial(opening.Address, nil)
+	caller, err := connect(opening, nil)
 	if err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func run() error {
 	return input.Err()
 }
 
-func tell(herd *Herd, caller *Connection, change Change) (Told, error) {
+func tell(herd *Herd, caller Client, change Change) (Told, error) {
 	herd.Expect(change.Marker)
 	sent := time.Now()
 	if err := caller.Call(change.Request, patience); err != nil {

@@ -4,6 +4,7 @@ import { type Curve, plot } from "../plot.ts";
 import type { Report } from "../results.ts";
 import { eventsCurve } from "./curve-events.ts";
 import { topicsCurve } from "./curve-topics.ts";
+import { usersCurve } from "./curve-users.ts";
 import { watchersCurve } from "./curve-watchers.ts";
 
 /** What one cause does to several figures. */
@@ -21,11 +22,20 @@ export interface Growth {
 /** How the hub's costs grow with topics, watchers and events; the curves are drawn beside the results. */
 export async function curves(): Promise<Report> {
   const lines: string[] = [];
-  for (const measure of [topicsCurve, watchersCurve, eventsCurve]) {
-    const { file, title, xName, curves: drawn, why } = await measure();
+  const failures: string[] = [];
+  for (const measure of [topicsCurve, watchersCurve, eventsCurve, usersCurve]) {
+    const growth = await measure().catch((error: unknown) => {
+      failures.push(`${measure.name}: ${error instanceof Error ? error.message : error}`);
+      return undefined;
+    });
+    if (!growth) continue;
+    const { file, title, xName, curves: drawn, why } = growth;
     await writeFile(join(import.meta.dirname, "..", file), plot(title, xName, drawn));
     lines.push(`![${title}](${file})`, "", ...table(xName, drawn), "", why, "");
   }
+  // What was measured is told all the same.
+  if (failures.length > 0) process.stdout.write(`${lines.join("\n")}\n`);
+  if (failures.length > 0) throw new Error(failures.join("; "));
   return { lines, bars: [] };
 }
 

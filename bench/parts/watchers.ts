@@ -14,6 +14,7 @@ import { put, watchRequest } from "../etcd.ts";
 import { enveloped } from "../grpc.ts";
 import { type Herd, type HerdRequest, type Opening, openHerd, type Told } from "../herd.ts";
 import type { BenchHub } from "../hub.ts";
+import { BUCKET } from "../nats.ts";
 import type { Server } from "../process.ts";
 
 /** Streams on one connection where watchers share them. */
@@ -91,6 +92,30 @@ export function watchedEtcd(program: string, etcd: Server, bytes: number): Watch
       const marker = Buffer.from(`marker-${changes++}-`.padEnd(24, "x"));
       const value = Buffer.concat([marker, Buffer.alloc(Math.max(0, bytes - marker.length), "v")]);
       const { path, body } = put(etcd.port, KEY, value);
+      return await herd.tell({ path, body, headers: {} }, marker);
+    },
+  };
+}
+
+/** Those of a key of NATS, with a value of the size of the hub's message. */
+export function watchedNats(program: string, nats: Server, bytes: number): Watched {
+  const path = `$KV.${BUCKET}.config`;
+  let changes = 0;
+  return {
+    server: nats,
+    open: (watchers, streams) =>
+      openHerd(program, {
+        ...size(watchers, streams),
+        port: nats.port,
+        request: { path, body: Buffer.alloc(0), headers: {} },
+        isNats: true,
+        keepsOpen: true,
+        // A key that has a value is told at once.
+        firstMessages: changes > 0 ? 1 : 0,
+      }),
+    change: async (herd) => {
+      const marker = Buffer.from(`marker-${changes++}-`.padEnd(24, "x"));
+      const body = Buffer.concat([marker, Buffer.alloc(Math.max(0, bytes - marker.length), "v")]);
       return await herd.tell({ path, body, headers: {} }, marker);
     },
   };
