@@ -44,17 +44,16 @@ export function discardRest(body: Readable): void {
 export function guardSession(session: ServerHttp2Session, limits: SessionLimits): void {
   session.on("error", ignore);
   let open = 0;
-  let idle = setTimeout(() => leave(session), limits.headersTimeoutMs);
+  const idle = guardIdle(session, limits, () => open > 0);
   const lasting = guardLasting(limits);
   session.on("stream", (stream: ServerHttp2Stream, headers) => {
     open += 1;
-    if (open === 1) clearTimeout(idle);
     const place = lasting.add(stream, headers[":path"]);
     stream.on("error", ignore);
     stream.on("close", () => {
       open -= 1;
       lasting.drop(place);
-      if (open === 0 && !session.destroyed) idle = setTimeout(() => leave(session), limits.idleTimeoutMs);
+      if (open === 0 && !session.destroyed) idle.begin();
     });
     if (!stream.endAfterHeaders) stream.on("finish", endRest);
   });
@@ -64,11 +63,42 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
       ? setTimeout(() => session.close(), jitter(limits.connectionAgeMs, 0.1))
       : undefined;
   session.once("close", () => {
-    clearTimeout(idle);
+    idle.stop();
     lasting.stop();
     clearTimeout(age);
     stopPings();
   });
+}
+
+// A busy connection is idle for moments all the time, and a timer for each would cost more than one that finds out when
+// it fires how long it has been.
+function guardIdle(
+  session: ServerHttp2Session,
+  { headersTimeoutMs, idleTimeoutMs }: SessionLimits,
+  isBusy: () => boolean,
+): { begin(): void; stop(): void } {
+  let ends = 0;
+  let fires = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (ms: number): void => {
+    fires = performance.now() + ms;
+    timer = setTimeout(look, ms);
+  };
+  const look = (): void => {
+    timer = undefined;
+    if (isBusy()) return;
+    const left = ends - performance.now();
+    if (left > 0) wait(left);
+    else leave(session);
+  };
+  const begin = (ms: number): void => {
+    ends = performance.now() + ms;
+    if (timer && fires <= ends) return;
+    clearTimeout(timer);
+    wait(ms);
+  };
+  begin(headersTimeoutMs);
+  return { begin: () => begin(idleTimeoutMs), stop: () => clearTimeout(timer) };
 }
 
 // Says goodbye first, so that a client that is merely early does not take it for a failure.

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders } from "node:http2";
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HubError, requestTooLarge } from "../../errors.ts";
@@ -12,6 +12,7 @@ import { nodeHeaders, throughConnect, untilTaken, writeAnswer } from "./through-
 
 const GOOD_TRAILERS = { "grpc-status": "0" };
 const WITH_TRAILERS = { waitForTrailers: true };
+const NOTHING_SAID = { header: undefined, trailer: undefined };
 
 /** One call on the lean path, from its whole request to its end. */
 export class LeanRun {
@@ -128,20 +129,15 @@ export class LeanRun {
   }
 
   #respond(context: LeanContext | undefined, length?: number): void {
-    const { stream, framing, requestId } = this.#head;
-    const header: OutgoingHttpHeaders = {
-      ":status": 200,
-      "content-type": framing.contentType,
-      "x-request-id": requestId,
-      ...this.#options.extraHeaders(),
-    };
-    if (length !== undefined) header["content-length"] = length;
-    const { header: own, trailer } = context?.said ?? {};
-    if (own) Object.assign(header, nodeHeaders(own));
+    const { stream, framing } = this.#head;
+    const { header: own, trailer } = context?.said ?? NOTHING_SAID;
+    // Of names and values by turns Node makes its frame with less work than of an object.
+    const header = this.#header(length);
+    if (own) for (const [name, value] of own) put(header, name, value);
     if (framing.protocol !== "grpc") {
       // Connect's unary answers have their trailers among the headers.
       if (trailer && !framing.isEnveloped)
-        for (const [name, value] of trailer) header[`trailer-${name}`] = value;
+        for (const [name, value] of trailer) put(header, `trailer-${name}`, value);
       stream.respond(header);
       return;
     }
@@ -149,15 +145,28 @@ export class LeanRun {
     stream.once("wantTrailers", () => stream.sendTrailers(this.#trailers));
   }
 
+  #header(length: number | undefined): string[] {
+    const { framing, requestId } = this.#head;
+    const header = [":status", "200", "content-type", framing.contentType, "x-request-id", requestId];
+    const more = this.#options.extraHeaders();
+    for (const name in more) header.push(name, more[name] ?? "");
+    if (length !== undefined) header.push("content-length", String(length));
+    return header;
+  }
+
   #send(frame: Buffer, context?: LeanContext): void {
     const { stream, framing } = this.#head;
     if (stream.destroyed) return;
-    this.#respond(context, framing.isEnveloped ? undefined : frame.length);
-    if (framing.protocol === "grpc" && !context?.said.trailer) stream.end(frame);
-    else {
-      if (framing.isEnveloped) stream.write(frame);
-      this.#finish(context, framing.isEnveloped ? undefined : frame);
+    const { header, trailer } = context?.said ?? NOTHING_SAID;
+    if (framing.protocol === "grpc" && !header && !trailer) {
+      stream.on("wantTrailers", sendGoodTrailers);
+      stream.respond(this.#header(undefined), WITH_TRAILERS);
+      stream.end(frame);
+      return;
     }
+    this.#respond(context, framing.isEnveloped ? undefined : frame.length);
+    if (framing.isEnveloped) stream.write(frame);
+    this.#finish(context, framing.isEnveloped ? undefined : frame);
   }
 
   #finish(context: LeanContext | undefined, last?: Buffer): void {
@@ -178,7 +187,7 @@ export class LeanRun {
     const failure = {
       error: mapped,
       requestId,
-      ...(this.#context?.said ?? { header: undefined, trailer: undefined }),
+      ...(this.#context?.said ?? NOTHING_SAID),
     };
     const answer = await throughConnect(this.#call.connect, this.#toConnect(), only([]), failure);
     if (!hasBegun) return await writeAnswer(answer, stream);
@@ -255,6 +264,17 @@ export class LeanRun {
 function lasting(head: CallHead): CallHead {
   const { authorization: _authorization, ...headers } = head.headers;
   return { ...head, headers };
+}
+
+function sendGoodTrailers(this: ServerHttp2Stream): void {
+  this.sendTrailers(GOOD_TRAILERS);
+}
+
+// Names and values by turns, each name once.
+function put(header: string[], name: string, value: string): void {
+  const at = header.findIndex((item, index) => index % 2 === 0 && item === name);
+  if (at === -1) header.push(name, value);
+  else header[at + 1] = value;
 }
 
 function outOfTime(): ConnectError {
