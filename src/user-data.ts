@@ -5,6 +5,7 @@ import type { Place } from "./adapters/postgres/opening.ts";
 import type { Backfill } from "./adapters/postgres/outbox-backfill.ts";
 import type { ConfigManager } from "./config/config-manager.ts";
 import { DataRouter } from "./data/data-router.ts";
+import type { IngestWatch } from "./data/ingest.ts";
 import type { EventPublisher } from "./data/outbox.ts";
 import type { Relay } from "./data/relay.ts";
 import { RetentionOutlook } from "./data/retention-outlook.ts";
@@ -84,7 +85,7 @@ export async function openUserData({
   const bounds = { events: settings.queueEvents, eventsPerUser: settings.queueEventsPerUser };
   const router = new DataRouter(config);
   const rule = new RetentionRule(config, router);
-  const data = new UserData(router, stores, storeOf, bounds);
+  const data = new UserData(router, stores, storeOf, bounds, countIngest(metrics));
   lifecycle.defer(() => data.close());
   tellDurability(stores, logger);
   const userHistory = new UserHistory(data, openSigner, trusted);
@@ -119,6 +120,30 @@ export async function openUserData({
     retentionOutlook: new RetentionOutlook(months, rule),
     isRelayed,
     onStored: wake,
+  };
+}
+
+const FLUSH_EVENTS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+const FLUSH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+function countIngest(metrics: Metrics): IngestWatch {
+  const outcomes = new Map<string, number>();
+  metrics.counters(
+    "hub_userdata_events_total",
+    "Events that were to be stored, by what became of them: saved, repeated, conflict, erased, or the reason.",
+    ["outcome"],
+    () => [...outcomes].map(([outcome, value]) => ({ labels: { outcome }, value })),
+  );
+  const size = metrics.histogram("hub_userdata_flush_events", "Events of a batch.", FLUSH_EVENTS);
+  const time = metrics.histogram("hub_userdata_flush_seconds", "Time to store a batch.", FLUSH_SECONDS);
+  return {
+    flushed: (events, seconds) => {
+      size(events);
+      time(seconds);
+    },
+    settled: (outcome) => {
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    },
   };
 }
 

@@ -63,7 +63,11 @@ export function planAppend(
     const earlier = seen.get(key);
     if (earlier) {
       const isSame = earlier.eventType === eventType && earlier.bodySha256.equals(bodySha256);
-      outcomes.push(isSame ? { recordTimeUs: earlier.recordTimeUs, sequence: earlier.sequence } : "conflict");
+      outcomes.push(
+        isSame
+          ? { recordTimeUs: earlier.recordTimeUs, sequence: earlier.sequence, isRepeat: true }
+          : "conflict",
+      );
       continue;
     }
     const head = newHeads.get(userId) ?? locked ?? { sequence: 0n, hash: NO_HASH };

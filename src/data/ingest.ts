@@ -17,6 +17,16 @@ export interface Patience {
   readonly signal: AbortSignal;
 }
 
+/** Hears what group commit does, for metrics. */
+export interface IngestWatch {
+  /** A batch of so many events has been stored, or not, in so many seconds. */
+  flushed(events: number, seconds: number): void;
+  /** What became of an event: "saved", "repeated" (it was there), "conflict", "erased", or the reason of its refusal. */
+  settled(outcome: string): void;
+}
+
+const NOBODY: IngestWatch = { flushed() {}, settled() {} };
+
 interface Waiting extends Patience {
   readonly event: NewEvent;
   readonly resolve: (appended: Appended) => void;
@@ -45,13 +55,16 @@ export class Ingest {
   readonly #perUser = new Map<string, number>();
   #count = 0;
   #lastFlushMs = 10;
+  readonly #watch: IngestWatch;
 
   /** `onStored` hears of the users of each batch that has been committed. */
   constructor(
     store: UserEventStore,
     bounds: IngestBounds,
     onStored: (userIds: ReadonlySet<string>) => void = () => {},
+    watch: IngestWatch = NOBODY,
   ) {
+    this.#watch = watch;
     this.#store = store;
     this.#bounds = bounds;
     this.#onStored = onStored;
@@ -119,7 +132,10 @@ export class Ingest {
   // A batch that one event spoils is halved until that one stands alone.
   async #flush(batch: readonly Waiting[]): Promise<void> {
     try {
-      const outcomes = await this.#store.append(batch.map(({ event }) => event));
+      const began = performance.now();
+      const outcomes = await this.#store.append(batch.map(({ event }) => event)).finally(() => {
+        this.#watch.flushed(batch.length, (performance.now() - began) / 1000);
+      });
       this.#onStored(new Set(batch.map(({ event }) => event.userId)));
       for (const [index, item] of batch.entries()) this.#settle(item, outcomes[index] as Appended);
     } catch (error) {
@@ -139,11 +155,13 @@ export class Ingest {
     if (own === 0) this.#perUser.delete(userId);
     else this.#perUser.set(userId, own);
     this.#count--;
+    this.#watch.settled(outcomeName(outcome));
     if (outcome instanceof HubError) item.reject(outcome);
     else item.resolve(outcome);
   }
 
   #full(of: string, waiting: number): HubError {
+    this.#watch.settled("QUEUE_FULL");
     const flushes = Math.ceil(this.#count / (this.#store.batchEvents * this.#lanes.length));
     const wait = Math.min(Math.max(flushes * this.#lastFlushMs, RETRY_MIN_MS), RETRY_MAX_MS);
     // Not all at the same time.
@@ -157,6 +175,12 @@ export class Ingest {
       },
     );
   }
+}
+
+function outcomeName(outcome: Appended | HubError): string {
+  if (outcome instanceof HubError) return outcome.reason;
+  if (typeof outcome === "string") return outcome;
+  return outcome.isRepeat ? "repeated" : "saved";
 }
 
 function refused(error: unknown): HubError {

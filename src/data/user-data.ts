@@ -5,7 +5,7 @@ import type { DataRouter } from "./data-router.ts";
 import { type GivenBody, givenBody } from "./event-body.ts";
 import { bodyHash } from "./event-hash.ts";
 import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-id.ts";
-import { Ingest, type IngestBounds, type Patience } from "./ingest.ts";
+import { Ingest, type IngestBounds, type IngestWatch, type Patience } from "./ingest.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import type { ShownEvent, StoredEvent } from "./user-event.ts";
 import type { LegalHold, UserEventStore } from "./user-event-store.ts";
@@ -71,13 +71,14 @@ export class UserData {
     stores: readonly UserEventStore[],
     storeOf: (bucket: number) => number,
     bounds: IngestBounds,
+    watch?: IngestWatch,
   ) {
     this.router = router;
     this.#partOf = storeOf;
     this.#tails = new UserTails((userId) => this.#of(userId).store);
     this.#parts = stores.map((store) => ({
       store,
-      ingest: new Ingest(store, bounds, (userIds) => this.#tails.wake(userIds)),
+      ingest: new Ingest(store, bounds, (userIds) => this.#tails.wake(userIds), watch),
     }));
   }
 

@@ -54,10 +54,13 @@ export function shown({ body, previousHash, hash, ...rest }: StoredEvent): Shown
 }
 
 /**
- * What became of an event: where it is stored; "conflict" when its id is that of another event of the user, "erased" when
+ * What became of an event: where it is stored, and whether it was there before; "conflict" when its id is that of another event of the user, "erased" when
  * the user has been erased.
  */
-export type Appended = { readonly recordTimeUs: bigint; readonly sequence: bigint } | "conflict" | "erased";
+export type Appended =
+  | { readonly recordTimeUs: bigint; readonly sequence: bigint; readonly isRepeat?: true }
+  | "conflict"
+  | "erased";
 
 /** The hash before a user's first event. */
 export const NO_HASH: Buffer = Buffer.alloc(32);

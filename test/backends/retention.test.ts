@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { Ingest } from "../../src/data/ingest.ts";
 import type { RetentionStore } from "../../src/data/retention-store.ts";
 import { describeEngines, type Engine } from "../support/user-data/engine.ts";
 import { newEvent, wholePage } from "../support/user-data/events.ts";
@@ -195,6 +196,22 @@ await describeEngines("retention", (engine) => {
     expect(await isThere(engine(), partition)).toBe(true);
     await store.releaseHold("busy-0");
     await retention.run();
+  });
+
+  it("is told of by an event that comes too late, which keeps none of its batch", async () => {
+    const store = engine().store();
+    const ingest = new Ingest(store, { events: 100, eventsPerUser: 100 });
+    const until = { deadline: performance.now() + 60_000, signal: new AbortController().signal };
+    const late = newEvent("late", { ...AUTH, eventId: eventIdAt(Date.parse("2018-05-05T00:00:00Z")) });
+    const saves = [newEvent("late", AUTH), late, newEvent("late", AUTH)].map((event) =>
+      ingest.save(event, until),
+    );
+    const outcomes = await Promise.allSettled(saves);
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    await expect(saves[1]).rejects.toMatchObject({
+      reason: "EVENT_REFUSED",
+      message: expect.stringContaining("event_id: its time lies in a month that there is no partition for"),
+    });
   });
 
   it("is done once by two at the same time", async () => {

@@ -9,6 +9,8 @@ const OUTAGE = /^(08|53|57|58|XX|25006|25P03|28|3D)/;
 const DISK_FULL = "53100";
 /** What the hub may do, or what is there, is not as the migrations leave it. */
 const UNFIT = /^(42|0A|3F)/;
+/** A check, or a row that fits no partition. */
+const NO_PARTITION = "23514";
 /** What the driver and the embedded database say of a connection that is gone; these errors have no code. */
 const CONNECTION = /connection (terminated|error)|timeout|has ended/i;
 
@@ -37,6 +39,11 @@ export function toFailure(error: unknown): unknown {
     return new HubError("DATABASE_UNFIT", `the database refuses the hub: ${error.message}`, { cause: error });
   }
   if (code === DISK_FULL) return diskFull(error);
+  if (code === NO_PARTITION && /no partition of relation/.test(error.message)) {
+    const message =
+      "event_id: its time lies in a month that there is no partition for, such as one that retention has removed; make the id when the event happens, and see that the clocks of the hub and of the database agree";
+    return new Error(message, { cause: error });
+  }
   return CONTENTION.has(code) || OUTAGE.test(code) ? unavailable(error) : error;
 }
 
