@@ -1,5 +1,6 @@
 import { type Connection, type DatabaseError, type PoolClient, types } from "pg";
 import { type Parameter, parameterOf } from "./parameters.ts";
+import { isPooled } from "./pooler.ts";
 import type { Statement } from "./statement.ts";
 
 /** What one statement of a batch was answered. */
@@ -27,8 +28,13 @@ export async function runBatch(
   statements: readonly Statement[],
 ): Promise<readonly Answer[]> {
   return await new Promise((resolve, reject) => {
-    client.query(new Batch(statements, resolve, reject));
+    client.query(new Batch(isPooled(client) ? unnamed(statements) : statements, resolve, reject));
   });
+}
+
+// Parsed each time, and gone with the transaction.
+function unnamed(statements: readonly Statement[]): readonly Statement[] {
+  return statements.map(({ text, values = [] }) => ({ text, values }));
 }
 
 const preparedOn = new WeakMap<Connection, Map<string, Prepared>>();

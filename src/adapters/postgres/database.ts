@@ -1,6 +1,7 @@
 import { Pool, type PoolClient, type PoolConfig } from "pg";
 import { type Answer, runBatch } from "./batch.ts";
 import { isConnectionLost, isContention, TookTooLong, toFailure, unavailable } from "./failure.ts";
+import { notePooler } from "./pooler.ts";
 import type { Statement } from "./statement.ts";
 
 /** The roles that transactions run as. */
@@ -35,7 +36,12 @@ export class Database {
   readonly #transactionMs: number;
 
   constructor({ pool, transactionMs }: DatabaseOptions) {
-    this.#pool = new Pool(pool);
+    this.#pool = new Pool({
+      ...pool,
+      verify: (client, done) => {
+        notePooler(client).then(() => done(), done);
+      },
+    });
     this.#transactionMs = transactionMs;
     // An idle connection that breaks is replaced at its next use.
     this.#pool.on("error", () => {});

@@ -1,0 +1,77 @@
+import { Client } from "pg";
+import { expect, it } from "vitest";
+import { newEventId } from "../../src/data/event-id.ts";
+import { startTestHub } from "../support/hub.ts";
+import { pgbouncerProgram, startPgbouncer } from "../support/servers/pgbouncer.ts";
+import { startPostgres } from "../support/servers/postgres.ts";
+import { postgresProgram } from "../support/servers/postgres-program.ts";
+import { describeWith } from "../support/toolchains.ts";
+import { userDataClient } from "../support/user-data/clients.ts";
+import { historyFaults } from "../support/user-data/history.ts";
+
+const USERS = 20;
+const EVENTS = 400;
+
+const find = async () => {
+  await postgresProgram();
+  return await pgbouncerProgram();
+};
+
+await describeWith("behind PgBouncer", find, (program) => {
+  it.each(["transaction", "session"])(
+    "in %s mode user data is saved and read, each user's own",
+    async (mode) => {
+      const server = await startPostgres({ own: true, fsync: false });
+      const pgbouncer = await startPgbouncer(program, server.url, {
+        pool_mode: mode,
+        default_pool_size: "16",
+      });
+      try {
+        const { url } = await startTestHub({
+          databaseUrl: pgbouncer.through(server.url),
+          databaseAdminUrl: server.url,
+          databaseAllowBypass: true,
+        });
+        const client = userDataClient(url);
+        const acknowledged = new Map<string, Map<string, bigint>>();
+        const read = async (userId: string): Promise<void> => {
+          const { events } = await client.getUserData({ userId, dataType: "trades", pageSize: 5 });
+          expect(events.every((event) => event.userId === userId)).toBe(true);
+        };
+        await Promise.all(
+          Array.from({ length: EVENTS }, async (_, n) => {
+            const userId = `user-${n % USERS}`;
+            const eventId = newEventId();
+            const { sequence } = await client.saveUserEvent({
+              userId,
+              eventType: "trade_executed",
+              eventId,
+              eventJson: `{"n":${n}}`,
+            });
+            const own = acknowledged.get(userId) ?? new Map<string, bigint>();
+            acknowledged.set(userId, own.set(eventId, sequence));
+            await read(userId);
+          }),
+        );
+        const faults: string[] = [];
+        for (const [userId, own] of acknowledged) faults.push(...(await historyFaults(client, userId, own)));
+        expect(faults).toEqual([]);
+        expect(await sessionsWithLeftovers(server.url)).toBe(0);
+      } finally {
+        await pgbouncer.stop();
+        await server.stop();
+      }
+    },
+  );
+});
+
+// No session of the server is left in a transaction.
+async function sessionsWithLeftovers(url: string): Promise<number> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query(
+    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'",
+  );
+  await client.end();
+  return rows[0].n;
+}
