@@ -92,7 +92,7 @@ export class Database {
 
   /** Lends a connection, for migrations and the self-check. */
   async lend<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await this.#pool.connect();
+    const client = await this.#connect();
     let fault: Error | undefined;
     try {
       return await work(client);
@@ -108,6 +108,14 @@ export class Database {
     await this.#pool.end();
   }
 
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
   async #retried<Result>(work: (client: PoolClient, tries: number) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries++) {
       try {
@@ -120,9 +128,7 @@ export class Database {
   }
 
   async #bounded<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await this.#pool.connect().catch((error: unknown) => {
-      throw unavailable(error);
-    });
+    const client = await this.#connect();
     let isReleased = false;
     const release = (fault?: Error): void => {
       if (isReleased) return;
