@@ -14,6 +14,7 @@ import { RolloutBoard } from "./config/rollout-board.ts";
 import { type RolloutView, SharedRollout } from "./config/shared-rollout.ts";
 import type { Position } from "./config/snapshot.ts";
 import { ConfigWatch } from "./config/watch.ts";
+import { startErasures } from "./erasure-job.ts";
 import { Health } from "./health/health.ts";
 import { HealthBoard } from "./health/health-board.ts";
 import { countHealth } from "./health/health-metrics.ts";
@@ -101,11 +102,12 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   countHealth(healthBoard, metrics);
 
   const publisher = await eventPublisher(settings, config.snapshot.documents.infrastructure?.message);
-  const { userData, userHistory, retentionOutlook, isRelayed, onStored } = await openUserData({
+  const { userData, userHistory, retentionOutlook, erasure, isRelayed, onStored } = await openUserData({
     ...{ settings, config, metrics, logger, lifecycle },
     relay: publisher && { publisher, components: infrastructure },
     components: infrastructure,
   });
+  startErasures({ erasure, logger, lifecycle });
   const gate = await gateOf(settings);
   const status = new ServingStatus(
     SERVICES.map((service) => service.typeName),
@@ -148,6 +150,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
       userData,
       userHistory,
       retentionOutlook,
+      erasure,
       status,
       reflection: settings.reflection,
       unaryDeadlineMs: settings.unaryDeadlineMs,

@@ -5,6 +5,8 @@ import type { Place } from "./adapters/postgres/opening.ts";
 import type { Backfill } from "./adapters/postgres/outbox-backfill.ts";
 import type { ConfigManager } from "./config/config-manager.ts";
 import { DataRouter } from "./data/data-router.ts";
+import { Erasure } from "./data/erasure.ts";
+import { ErasureRule } from "./data/erasure-rule.ts";
 import type { IngestWatch } from "./data/ingest.ts";
 import type { EventPublisher } from "./data/outbox.ts";
 import type { Relay } from "./data/relay.ts";
@@ -39,6 +41,7 @@ interface Parts {
 export interface UserDataParts {
   readonly userData: UserData;
   readonly userHistory: UserHistory;
+  readonly erasure: Erasure;
   /** Whether this process sends the outbox. */
   readonly isRelayed: boolean;
   /** Something has been put into the outbox of a database, by its place among all. */
@@ -114,10 +117,12 @@ export async function openUserData({
     () => out(stores),
     "max",
   );
+  const erasures = stores.map((store) => store.erasures());
   return {
     userData: data,
     userHistory,
     retentionOutlook: new RetentionOutlook(months, rule),
+    erasure: new Erasure(new ErasureRule(config, router), erasures, storeOf, () => userHistory.signer()),
     isRelayed,
     onStored: wake,
   };

@@ -140,7 +140,9 @@ async function serve({ settings, ...begun }: Start, logger: Logger): Promise<voi
     ...shared,
     routes: workerRoutes({
       ...{ config, watch, rollout },
-      users: users && userDataService(users.userData, users.userHistory, audit, settings.unaryDeadlineMs),
+      users:
+        users &&
+        userDataService(users.userData, users.userHistory, users.erasure, audit, settings.unaryDeadlineMs),
     }),
     needOf: (method) => needOf(method, { health: false, reflection: false }),
     shutdown: shutdown.signal,

@@ -50,7 +50,7 @@ const HOUSE: House = {
       rooms: [
         ...["settings", "documents", "config", "health", "topology", "data", "rpc", "http", "adapters/*"],
         ...["telemetry", "client", "console", "lifecycle.ts", "brokers.ts", "observe.ts", "user-data.ts"],
-        ...["workers", "worker.ts", "errors.ts"],
+        ...["erasure-job.ts", "workers", "worker.ts", "errors.ts"],
       ],
       gen: "all",
       builtins: "any",
@@ -101,6 +101,12 @@ const HOUSE: House = {
     },
     "retention-job.ts": {
       rooms: ["data", "health", "telemetry", "lifecycle.ts"],
+      gen: "none",
+      builtins: "pure",
+      packages: [],
+    },
+    "erasure-job.ts": {
+      rooms: ["data", "telemetry", "lifecycle.ts"],
       gen: "none",
       builtins: "pure",
       packages: [],

@@ -30,6 +30,7 @@ usage: central-hub <command> [flags]
   render nats-permissions  write the declared permissions for the configuration of nats-server
   log verify         check the revision log of a hub, offline; --data-dir DIR says where it is
   data export USER   write all of a user's data to a file, sealed by the hub
+  data erase USER    erase a user: remove what nothing must keep, restrict the rest
   data verify FILE   verify such a file, offline, by the hub's public keys
   data key           show these keys
   data retention     show which months of user data are due to be removed, when, and why

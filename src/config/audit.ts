@@ -1,6 +1,6 @@
 /** Who did what: one record for each change that was made, or tried and refused. */
 export interface AuditRecord {
-  /** "publish", "rollback", "apply", "set-legal-hold" or "release-legal-hold". */
+  /** "publish", "rollback", "apply", "set-legal-hold", "release-legal-hold" or "erase-user". */
   readonly action: string;
   /** A token's subject; "anonymous" without authentication. */
   readonly caller: string;

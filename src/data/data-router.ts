@@ -70,6 +70,27 @@ export class DataRouter {
     );
   }
 
+  /** Compacted topics, which keep the last record of each user, with what goes there: the state topics, and those that are declared so. */
+  compactedTopics(): readonly {
+    readonly topic: string;
+    readonly dataType: string;
+    readonly table: EventTable;
+  }[] {
+    const compacted = new Set<string>();
+    for (const { kafka } of this.#config.snapshot.documents.versions.values()) {
+      for (const { topics } of Object.values(kafka?.message.topics ?? {}))
+        for (const { name, cleanupPolicy } of Object.values(topics))
+          if (cleanupPolicy.includes("compact")) compacted.add(name);
+    }
+    return [...this.#now().byDataType.values()].flatMap(({ dataType, topic, stateTopic, ...declared }) => {
+      const table = eventTable(declared.table);
+      const topics = [topic, stateTopic].filter(
+        (each) => each && (each === stateTopic || compacted.has(each)),
+      );
+      return table ? topics.map((each) => ({ topic: each, dataType, table })) : [];
+    });
+  }
+
   /** The data type of a table. A table that is no longer anyone's keeps the name that it was made with. */
   dataTypeOf(table: EventTable): string {
     return this.#now().byTable.get(table)?.dataType ?? table.slice("user_".length);

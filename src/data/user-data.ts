@@ -37,6 +37,8 @@ export interface Wanted {
   readonly pageToken: string;
   readonly afterMs: number | undefined;
   readonly beforeMs: number | undefined;
+  /** Whether the caller may see what is left of an erased user. */
+  readonly hasRestricted: boolean;
 }
 
 /** Events of a live tail, and the position to come back to. */
@@ -123,7 +125,7 @@ export class UserData {
 
   /** A page of a user's events of one data type, newest first. */
   async page(wanted: Wanted): Promise<{ events: readonly ShownEvent[]; nextPageToken: string }> {
-    const { dataType, pageSize, pageToken, afterMs, beforeMs } = wanted;
+    const { dataType, pageSize, pageToken, afterMs, beforeMs, hasRestricted } = wanted;
     const userId = checkUserId(wanted.userId);
     const { table } = this.router.ofDataType(dataType);
     const query = {
@@ -136,7 +138,7 @@ export class UserData {
     const key = await store.pageTokenKey();
     const beforeId = pageToken === "" ? query.beforeId : openPageToken(key, query, pageToken);
     const events = Math.min(pageSize || PAGE_DEFAULT, PAGE_MAX);
-    const page = await store.page({ ...query, table, beforeId, events, bytes: ANSWER_BYTES });
+    const page = await store.page({ ...query, table, beforeId, events, bytes: ANSWER_BYTES, hasRestricted });
     const last = page.events.at(-1);
     const nextPageToken = page.isMore && last ? sealPageToken(key, query, last.eventId) : "";
     return { events: page.events, nextPageToken };
@@ -144,12 +146,13 @@ export class UserData {
 
   /**
    * A user's events as they are stored, each once, from after a sequence on; undefined: from now on. Ends when the
-   * signal is aborted. Throws HISTORY_GONE when events after the position have been removed.
+   * signal is aborted. `hasRestricted`: also what is left of an erased user. Throws HISTORY_GONE when events after the position have been removed.
    */
   async *watch(
     userId: string,
     dataTypes: readonly string[],
     afterSequence: bigint | undefined,
+    hasRestricted: boolean,
     signal: AbortSignal,
   ): AsyncGenerator<Tail> {
     checkUserId(userId);
@@ -172,7 +175,7 @@ export class UserData {
         const head = await headOf();
         let isSent = false;
         while (position < head && !signal.aborted) {
-          const events = await store.after(userId, tables, position);
+          const events = await store.after(userId, tables, position, hasRestricted);
           const last = events.at(-1);
           // Nothing more of these data types up to the head that was seen before the look.
           position = last && last.sequence > position ? last.sequence : head;

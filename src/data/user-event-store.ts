@@ -1,5 +1,5 @@
 import type { EventTable } from "./event-tables.ts";
-import type { GoneHistory, Signed } from "./history-records.ts";
+import type { GoneEvent, GoneHistory, Signed } from "./history-records.ts";
 import type { Appended, NewEvent, ShownEvent, StoredEvent } from "./user-event.ts";
 
 /** Which events of a user a page holds. */
@@ -14,6 +14,8 @@ export interface PageQuery {
   readonly events: number;
   /** Bytes of payloads at most; one event comes in any case. */
   readonly bytes: number;
+  /** Whether what is left of an erased user is among them. */
+  readonly hasRestricted?: boolean;
 }
 
 /** Where a user's history stands. */
@@ -62,12 +64,22 @@ export interface UserEventStore {
   append(events: readonly NewEvent[]): Promise<readonly Appended[]>;
   /** Newest ids first; `isMore` when there are others that the query fits. */
   page(query: PageQuery): Promise<{ readonly events: readonly ShownEvent[]; readonly isMore: boolean }>;
-  /** Events of these tables after a sequence, in the order of sequences, as many as go into one message. */
-  after(userId: string, tables: readonly EventTable[], sequence: bigint): Promise<readonly StoredEvent[]>;
+  /**
+   * Events of these tables after a sequence, in the order of sequences, as many as go into one message; what is left of an
+   * erased user only with `hasRestricted`.
+   */
+  after(
+    userId: string,
+    tables: readonly EventTable[],
+    sequence: bigint,
+    hasRestricted?: boolean,
+  ): Promise<readonly StoredEvent[]>;
+  /** What is left of an erased user in these tables, after a sequence, as many as go into one record; else nothing. */
+  restricted(userId: string, tables: readonly EventTable[], sequence: bigint): Promise<readonly GoneEvent[]>;
   /** Where users stand; one that has no event is not in the answer. */
   heads(userIds: readonly string[]): Promise<ReadonlyMap<string, Head>>;
-  /** Number of a user's events in these tables. */
-  count(userId: string, tables: readonly EventTable[]): Promise<bigint>;
+  /** Number of a user's events in these tables; with `hasRestricted` as above. */
+  count(userId: string, tables: readonly EventTable[], hasRestricted?: boolean): Promise<bigint>;
   /** The newest sequence that retention or an erasure has removed; 0 when none has been. */
   prunedUpTo(userId: string, dataTypes: readonly string[]): Promise<bigint>;
   /**

@@ -3,7 +3,14 @@ import { bodyHash } from "./event-hash.ts";
 import { EVENT_TABLES } from "./event-tables.ts";
 import { HistoryCheck, type HistoryVerdict } from "./history-check.ts";
 import { type HistoryKeys, type HistorySigner, jwksText } from "./history-keys.ts";
-import { ExportDigest, type GoneHistory, type Seal, type Signed, sealBytes } from "./history-records.ts";
+import {
+  ExportDigest,
+  type GoneHistory,
+  type Seal,
+  type Signed,
+  sealBytes,
+  signGone,
+} from "./history-records.ts";
 import type { UserData } from "./user-data.ts";
 import { NO_HASH, type StoredEvent } from "./user-event.ts";
 import type { Head, UserEventStore } from "./user-event-store.ts";
@@ -60,7 +67,7 @@ export class UserHistory {
         lastRecord = id;
         check.addGone(record);
       }
-      for await (const events of eventsUpTo(store, userId, EVENT_TABLES, newest.sequence)) {
+      for await (const events of eventsUpTo(store, userId, EVENT_TABLES, newest.sequence, true)) {
         signal.throwIfAborted();
         for (const event of events) check.addEvent({ ...event, bodySha256: bodyHash(event.body) });
       }
@@ -71,23 +78,38 @@ export class UserHistory {
     }
   }
 
-  /** All of a user's events of these data types, none: all, in the order of sequences, and what others verify them by. */
-  async *export(userId: string, dataTypes: readonly string[]): AsyncGenerator<ExportPart> {
+  /**
+   * All of a user's events of these data types, none: all, in the order of sequences, and what others verify them by. What
+   * is left of an erased user is among them with `hasRestricted`, else it stands in records.
+   */
+  async *export(
+    userId: string,
+    dataTypes: readonly string[],
+    hasRestricted: boolean,
+  ): AsyncGenerator<ExportPart> {
     const store = this.#data.storeOf(userId);
     const { router } = this.#data;
     // Not after all the events, if there is none.
     const signer = await this.signer();
     const tables = router.tablesOf(dataTypes);
     const newest = (await store.heads([userId])).get(userId) ?? NOTHING;
-    const total = await store.count(userId, tables);
+    const total = await store.count(userId, tables, hasRestricted);
     const digest = new ExportDigest();
     let sent = 0n;
-    for await (const events of eventsUpTo(store, userId, tables, newest.sequence)) {
+    for await (const events of eventsUpTo(store, userId, tables, newest.sequence, hasRestricted)) {
       for (const { hash, table } of events) digest.add(hash, router.dataTypeOf(table));
       sent += BigInt(events.length);
       yield { events, total, gone: [] };
     }
-    // After the events: what was removed while they were read has its record now.
+    // After the events: what was withheld or removed while they were read has its record now. What is removed between the
+    // two has both.
+    if (!hasRestricted) {
+      for await (const events of restrictedEvents(store, userId, tables)) {
+        const timeUs = BigInt(Date.now()) * 1000n;
+        const gone = signGone(signer, { userId, dataType: "*", reason: "restricted", timeUs, events });
+        yield { events: [], total, gone };
+      }
+    }
     for await (const { record } of goneRecords(store, userId, dataTypes)) {
       yield { events: [], total, gone: [record] };
     }
@@ -128,10 +150,25 @@ async function* eventsUpTo(
   userId: string,
   tables: Parameters<UserEventStore["after"]>[1],
   newest: bigint,
+  hasRestricted: boolean,
 ): AsyncGenerator<readonly StoredEvent[]> {
   for (let position = 0n; position < newest; ) {
-    const found = await store.after(userId, tables, position);
+    const found = await store.after(userId, tables, position, hasRestricted);
     const events = found.filter(({ sequence }) => sequence <= newest);
+    const last = events.at(-1);
+    if (!last) return;
+    position = last.sequence;
+    yield events;
+  }
+}
+
+async function* restrictedEvents(
+  store: UserEventStore,
+  userId: string,
+  tables: Parameters<UserEventStore["restricted"]>[1],
+) {
+  for (let position = 0n; ; ) {
+    const events = await store.restricted(userId, tables, position);
     const last = events.at(-1);
     if (!last) return;
     position = last.sequence;

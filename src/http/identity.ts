@@ -85,6 +85,14 @@ function holds({ scopes }: Caller, scope: string): boolean {
 const ALL_USERS = "userdata:all-users";
 
 /**
+ * Whether a caller may see what an erasure has restricted: only one whose token names the scope itself. That somebody may
+ * do everything does not say that he may see this.
+ */
+export function mayReadRestricted({ scopes }: Caller): boolean {
+  return scopes.has("audit:read");
+}
+
+/**
  * Lets a call about one user's data through. Throws USER_FORBIDDEN unless the caller is bound to that user or acts for
  * all, and says the same whether the user exists or not.
  */

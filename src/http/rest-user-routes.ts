@@ -2,7 +2,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { UserData } from "../data/user-data.ts";
 import type { ShownEvent } from "../data/user-event.ts";
 import { HubError } from "../errors.ts";
-import { admitToUser, type Caller } from "./identity.ts";
+import { admitToUser, type Caller, mayReadRestricted } from "./identity.ts";
 import type { Content, RestRoute } from "./rest-routes.ts";
 
 /** Who calls, and what the body holds; empty where the route reads none. */
@@ -44,7 +44,8 @@ function pageRoute(data: UserData, userId: string, dataType: string): RestRoute 
     parameters: ["limit", "page_token", "after", "before"],
     answer: async ({ limit = "", page_token: pageToken = "", after = "", before = "" }, { caller }) => {
       admitToUser(caller, userId);
-      const wanted = { userId, dataType, pageSize: whole(limit), pageToken };
+      const hasRestricted = mayReadRestricted(caller);
+      const wanted = { userId, dataType, pageSize: whole(limit), pageToken, hasRestricted };
       const bounds = { afterMs: moment(after, "after"), beforeMs: moment(before, "before") };
       const { events, nextPageToken } = await data.page({ ...wanted, ...bounds });
       const head = JSON.stringify({ status: "success", user_id: userId, data_type: dataType }).slice(0, -1);

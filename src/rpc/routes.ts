@@ -15,6 +15,7 @@ import type { ReleaseDesk } from "../config/release-desk.ts";
 import type { RolloutBoard } from "../config/rollout-board.ts";
 import type { RolloutView } from "../config/shared-rollout.ts";
 import type { ConfigWatch } from "../config/watch.ts";
+import type { Erasure } from "../data/erasure.ts";
 import type { RetentionOutlook } from "../data/retention-outlook.ts";
 import type { UserData } from "../data/user-data.ts";
 import type { UserHistory } from "../data/user-history.ts";
@@ -70,6 +71,7 @@ export interface Answers {
   readonly userData: UserData;
   readonly userHistory: UserHistory;
   readonly retentionOutlook: RetentionOutlook;
+  readonly erasure: Erasure;
   readonly status: ServingStatus;
   readonly reflection: boolean;
   /** Time that a unary call may take, in milliseconds. */
@@ -80,14 +82,14 @@ export interface Answers {
 export function hubRoutes(answers: Answers): (register: Register) => void {
   const { config, watch, rollout, desk, board, topology, applies, audit, health, status, reflection } =
     answers;
-  const { userData, userHistory, retentionOutlook, unaryDeadlineMs } = answers;
+  const { userData, userHistory, retentionOutlook, erasure, unaryDeadlineMs } = answers;
   return (register) => {
     register(ConfigService, configService(config, watch, rollout));
     register(ReleaseService, releaseService(desk, board, audit));
     register(HealthService, healthService(health));
     register(TopologyService, topologyService(topology, applies));
     register(UserDataService, {
-      ...userDataService(userData, userHistory, audit, unaryDeadlineMs),
+      ...userDataService(userData, userHistory, erasure, audit, unaryDeadlineMs),
       ...retentionMethods(retentionOutlook),
     });
     register(Health, grpcHealthService(status));

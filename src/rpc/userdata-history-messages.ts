@@ -1,5 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import {
+  ErasureAction,
+  type ErasureOutcome as ErasureOutcomeMessage,
+  ErasureOutcomeSchema,
   type LegalHold as LegalHoldMessage,
   LegalHoldSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
@@ -11,6 +14,7 @@ import {
   type VerifyUserHistoryResponse,
   VerifyUserHistoryResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import type { ErasureOutcome } from "../data/erasure-store.ts";
 import type { GoneHistory, Seal, Signed } from "../data/history-records.ts";
 import type { LegalHold } from "../data/user-event-store.ts";
 import type { VerifiedHistory } from "../data/user-history.ts";
@@ -49,6 +53,18 @@ export function holdMessage({ createTimeUs, dataTypes, ...hold }: LegalHold): Le
     ...hold,
     dataTypes: [...dataTypes],
     createTime: timestamp(createTimeUs),
+  });
+}
+
+/** What an erasure did. */
+export function outcomeMessage(outcome: ErasureOutcome): ErasureOutcomeMessage {
+  const { dataType, action, events, untilUs, heldBy } = outcome;
+  return create(ErasureOutcomeSchema, {
+    dataType,
+    action: ErasureAction[action],
+    events,
+    heldBy: [...heldBy],
+    ...(untilUs === undefined ? {} : { untilTime: timestamp(untilUs) }),
   });
 }
 

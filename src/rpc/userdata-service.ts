@@ -8,16 +8,23 @@ import type {
   UserDataService,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { SaveUserEventResultSchema } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
-import type { AuditLog } from "../config/audit.ts";
+import type { AuditLog, AuditRecord } from "../config/audit.ts";
+import type { Erasure } from "../data/erasure.ts";
 import type { Patience } from "../data/ingest.ts";
 import type { Saved, UserData } from "../data/user-data.ts";
 import { type ShownEvent, shown } from "../data/user-event.ts";
 import type { UserHistory } from "../data/user-history.ts";
 import { HubError } from "../errors.ts";
-import { admitToUser } from "../http/identity.ts";
+import { admitToUser, mayReadRestricted } from "../http/identity.ts";
 import { callerKey, requestIdKey } from "./call-context.ts";
 import { untilShutdown } from "./stream-end.ts";
-import { goneMessage, holdMessage, sealMessage, verifiedMessage } from "./userdata-history-messages.ts";
+import {
+  goneMessage,
+  holdMessage,
+  outcomeMessage,
+  sealMessage,
+  verifiedMessage,
+} from "./userdata-history-messages.ts";
 import { momentMs, savedMessage, saveErrorMessage, userEventMessage } from "./userdata-messages.ts";
 
 /** Events of a batch that are taken in before other calls get a turn. */
@@ -27,11 +34,14 @@ const EVENTS_PER_TURN = 32;
 export function userDataService(
   data: UserData,
   history: UserHistory,
+  erasure: Erasure,
   audit: AuditLog,
   unaryDeadlineMs: number,
 ): Partial<ServiceImpl<typeof UserDataService>> {
   const admitted = (context: HandlerContext, userId: string): void =>
     admitToUser(context.values.get(callerKey), userId);
+  const hasRestricted = (context: HandlerContext): boolean =>
+    mayReadRestricted(context.values.get(callerKey));
   const patience = (context: HandlerContext): Patience => {
     const ms = Math.min(context.timeoutMs() ?? unaryDeadlineMs, unaryDeadlineMs);
     return { deadline: performance.now() + ms, signal: context.signal };
@@ -43,6 +53,29 @@ export function userDataService(
   ): Promise<Saved> => {
     admitted(context, event.userId);
     return await data.save(event, until);
+  };
+  const recordOf = (context: HandlerContext, action: string, user: NonNullable<AuditRecord["user"]>) => ({
+    action,
+    caller: context.values.get(callerKey).subject,
+    requestId: context.values.get(requestIdKey),
+    revision: "",
+    user,
+  });
+  const audited = async <Result>(
+    context: HandlerContext,
+    action: string,
+    user: NonNullable<AuditRecord["user"]>,
+    work: () => Promise<Result>,
+  ): Promise<Result> => {
+    const record = recordOf(context, action, user);
+    try {
+      const result = await work();
+      await audit.write({ ...record, outcome: "done" });
+      return result;
+    } catch (error) {
+      await audit.write({ ...record, outcome: error instanceof HubError ? error.reason : "INTERNAL" });
+      throw error;
+    }
   };
   const messages = (events: readonly ShownEvent[], hasJson: boolean): UserEvent[] =>
     events.map((event) => userEventMessage(event, data.router.dataTypeOf(event.table), hasJson));
@@ -75,6 +108,7 @@ export function userDataService(
         ...request,
         afterMs: momentMs(request.afterTime),
         beforeMs: momentMs(request.beforeTime),
+        hasRestricted: hasRestricted(context),
       });
       return { events: messages(events, request.includeJson), nextPageToken };
     },
@@ -82,7 +116,8 @@ export function userDataService(
     watchUserData: async function* ({ userId, dataTypes, afterSequence }, context) {
       admitted(context, userId);
       const { signal } = context;
-      for await (const tail of untilShutdown(data.watch(userId, dataTypes, afterSequence, signal), signal)) {
+      const tails = data.watch(userId, dataTypes, afterSequence, hasRestricted(context), signal);
+      for await (const tail of untilShutdown(tails, signal)) {
         yield { events: messages(tail.events.map(shown), false), sequence: tail.sequence };
       }
     },
@@ -90,7 +125,7 @@ export function userDataService(
     exportUserData: async function* ({ userId, dataTypes }, context) {
       admitted(context, userId);
       let sent = 0n;
-      const parts = history.export(userId, dataTypes);
+      const parts = history.export(userId, dataTypes, hasRestricted(context));
       for await (const { events, total, gone, seal } of untilShutdown(parts, context.signal)) {
         sent += BigInt(events.length);
         const end = seal ? { seal: sealMessage(seal) } : {};
@@ -109,26 +144,25 @@ export function userDataService(
       return verifiedMessage(await history.verify(userId, context.signal));
     },
 
+    eraseUser: async ({ userId, reason, dryRun }, context) => {
+      admitted(context, userId);
+      const order = { userId, reason, author: context.values.get(callerKey).subject };
+      if (dryRun) return { outcomes: (await erasure.foresee(order)).map(outcomeMessage) };
+      const user = { id: userId, dataTypes: [], reason };
+      // On record before anything is gone, whatever comes then.
+      await audit.write({ ...recordOf(context, "erase-user", user), outcome: "begun" });
+      const outcomes = await audited(context, "erase-user", user, () => erasure.erase(order, context.signal));
+      return { outcomes: outcomes.map(outcomeMessage) };
+    },
+
     setLegalHold: async ({ userId, dataTypes, reason, released }, context) => {
       admitted(context, userId);
       const author = context.values.get(callerKey).subject;
-      const record = {
-        action: released ? "release-legal-hold" : "set-legal-hold",
-        caller: author,
-        requestId: context.values.get(requestIdKey),
-        revision: "",
-        user: { id: userId, dataTypes, reason },
-      };
-      try {
-        const hold = released
-          ? await data.releaseHold(userId)
-          : await data.setHold({ userId, dataTypes, reason, author });
-        await audit.write({ ...record, outcome: "done" });
-        return hold ? { hold: holdMessage(hold) } : {};
-      } catch (error) {
-        await audit.write({ ...record, outcome: error instanceof HubError ? error.reason : "INTERNAL" });
-        throw error;
-      }
+      const action = released ? "release-legal-hold" : "set-legal-hold";
+      const hold = await audited(context, action, { id: userId, dataTypes, reason }, async () =>
+        released ? await data.releaseHold(userId) : await data.setHold({ userId, dataTypes, reason, author }),
+      );
+      return hold ? { hold: holdMessage(hold) } : {};
     },
 
     getHistoryKeys: async () => ({ jwks: await history.jwks() }),

@@ -8,7 +8,13 @@ import type { Statement } from "./statement.ts";
 export type Role = "hub_append" | "hub_read" | "hub_relay" | "hub_retention";
 
 /** Whose data a transaction is about: one user who is read, or users that are written for. */
-export type Context = { readonly userId: string } | { readonly userIds: Iterable<string> };
+export type Context =
+  | {
+      readonly userId: string;
+      /** Whether what is left of an erased user is read as well. */
+      readonly hasRestricted?: boolean;
+    }
+  | { readonly userIds: Iterable<string> };
 
 export interface DatabaseOptions {
   readonly pool: PoolConfig;
@@ -167,6 +173,7 @@ export class Database {
 // What is set so ends with the transaction, whoever has the connection next, and also behind a pooler.
 function begin(role: Role, context: Context): readonly [Statement, Statement] {
   const isOne = "userId" in context;
+  const hasRestricted = isOne && context.hasRestricted === true;
   const [setting, value] = isOne
     ? ["app.user_id", context.userId]
     : ["app.user_ids", JSON.stringify(Object.fromEntries([...context.userIds].map((userId) => [userId, 1])))];
@@ -174,7 +181,7 @@ function begin(role: Role, context: Context): readonly [Statement, Statement] {
   return [
     { name: `begin_${role}`, text: `BEGIN ISOLATION LEVEL READ COMMITTED ${MODES[role]}` },
     {
-      name: `${role}_for_${isOne ? "user" : "users"}`,
+      name: `${role}_for_${hasRestricted ? "all_of_user" : isOne ? "user" : "users"}`,
       text: `SELECT ${[
         local("role", `'${role}'`),
         local("lock_timeout", "'4s'"),
@@ -182,6 +189,7 @@ function begin(role: Role, context: Context): readonly [Statement, Statement] {
         local("idle_in_transaction_session_timeout", "'10s'"),
         ...(OFF[role] ?? []).map((setting) => local(setting, "'off'")),
         local(setting, "$1"),
+        ...(hasRestricted ? [local("app.restricted", "'read'")] : []),
       ].join(", ")}`,
       values: [value],
     },

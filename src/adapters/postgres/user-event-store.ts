@@ -1,31 +1,25 @@
+import type { ErasureStore } from "../../data/erasure-store.ts";
 import type { EventTable } from "../../data/event-tables.ts";
+import { type GoneEvent, RECORD_EVENTS } from "../../data/history-records.ts";
 import type { Outbox } from "../../data/outbox.ts";
 import type { RetentionStore } from "../../data/retention-store.ts";
 import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
 import type { Head, LegalHold, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
-import type { Answer } from "./batch.ts";
+import type { Context } from "./database.ts";
+import { PostgresErasures } from "./erasure.ts";
+import { LEFT } from "./erasure-statements.ts";
+import { type EventRow, storedEvent } from "./event-row.ts";
 import { type GoneRow, goneRecord } from "./gone.ts";
-import { LOCK_KEEPING } from "./keeping.ts";
+import { releaseHold, setHold } from "./legal-holds.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { PostgresOutbox } from "./outbox.ts";
 import type { Backfill } from "./outbox-backfill.ts";
 import { type PageRow, pageOf } from "./page-row.ts";
 import { PostgresRetention } from "./retention.ts";
-import { bind, type Statement } from "./statement.ts";
-import {
-  AFTER,
-  COUNT,
-  GONE,
-  HEADS,
-  IN_ORDER,
-  PAGE,
-  PAGE_TOKEN_KEY,
-  PRUNED,
-  RELEASE_HOLD,
-  SET_HOLD,
-} from "./statements.ts";
+import { bind } from "./statement.ts";
+import { AFTER, COUNT, GONE, HEADS, IN_ORDER, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
 
 export interface StoreOptions extends OpenOptions {
   /** Whether each event also gets a row in the outbox. */
@@ -44,24 +38,6 @@ const AFTER_BYTES = 1024 * 1024;
 const GONE_RECORDS = 8;
 // A batch is put together in one go, in which nobody else is served.
 const BATCH_EVENTS = { embedded: 128, server: 512 };
-
-interface EventRow {
-  readonly user_id: string;
-  readonly event_id: string;
-  readonly event_type: string;
-  readonly body: Buffer;
-  readonly record_us: string;
-  readonly seq: string;
-  readonly prev_hash: Buffer;
-  readonly hash: Buffer;
-}
-
-interface HoldRow {
-  readonly data_types: readonly string[];
-  readonly reason: string;
-  readonly author: string;
-  readonly create_us: string;
-}
 
 /** User data in PostgreSQL, on a server or within this process. It is opened when it is first asked. */
 export class PostgresUserEventStore implements UserEventStore {
@@ -122,11 +98,21 @@ export class PostgresUserEventStore implements UserEventStore {
     });
   }
 
-  async page({ userId, table, fromId, beforeId, events: wanted, bytes }: PageQuery) {
+  /** Erasures of users of this database. */
+  erasures(): ErasureStore {
+    return new PostgresErasures({
+      use: (work) => this.#use(work),
+      isOpened: () => this.#state === "open",
+      hasOutbox: this.#options.hasOutbox,
+      onOutbox: this.#options.onOutbox,
+    });
+  }
+
+  async page({ userId, table, fromId, beforeId, events: wanted, bytes, hasRestricted }: PageQuery) {
     // One more than wanted tells whether there are more.
     const statement = bind(PAGE[table], userId, fromId, beforeId, wanted + 1, bytes);
     const rows = await this.#use(({ reads }) =>
-      reads.once<PageRow>("hub_read", { userId }, IN_ORDER, statement),
+      reads.once<PageRow>("hub_read", contextOf(userId, hasRestricted), IN_ORDER, statement),
     );
     return pageOf(rows, wanted);
   }
@@ -135,12 +121,29 @@ export class PostgresUserEventStore implements UserEventStore {
     userId: string,
     tables: readonly EventTable[],
     sequence: bigint,
+    hasRestricted = false,
   ): Promise<readonly StoredEvent[]> {
     const statement = bind(AFTER, userId, String(sequence), tables, AFTER_EVENTS, AFTER_BYTES);
     const rows = await this.#use(({ reads }) =>
-      reads.once<EventRow & { table_name: EventTable }>("hub_read", { userId }, statement),
+      reads.once<EventRow & { table_name: EventTable }>(
+        "hub_read",
+        contextOf(userId, hasRestricted),
+        statement,
+      ),
     );
     return rows.map((row) => storedEvent(row, row.table_name));
+  }
+
+  async restricted(
+    userId: string,
+    tables: readonly EventTable[],
+    sequence: bigint,
+  ): Promise<readonly GoneEvent[]> {
+    const statement = bind(LEFT, userId, String(sequence), tables, RECORD_EVENTS);
+    const rows = await this.#use(({ reads }) =>
+      reads.once<Pick<EventRow, "seq" | "hash">>("hub_read", contextOf(userId, true), statement),
+    );
+    return rows.map(({ seq, hash }) => ({ sequence: BigInt(seq), hash }));
   }
 
   async heads(userIds: readonly string[]): Promise<ReadonlyMap<string, Head>> {
@@ -150,9 +153,13 @@ export class PostgresUserEventStore implements UserEventStore {
     return new Map(rows.map(({ user_id, seq, hash }) => [user_id, { sequence: BigInt(seq), hash }]));
   }
 
-  async count(userId: string, tables: readonly EventTable[]): Promise<bigint> {
+  async count(userId: string, tables: readonly EventTable[], hasRestricted = false): Promise<bigint> {
     const [row] = await this.#use(({ reads }) =>
-      reads.once<{ events: string }>("hub_read", { userId }, bind(COUNT, userId, tables)),
+      reads.once<{ events: string }>(
+        "hub_read",
+        contextOf(userId, hasRestricted),
+        bind(COUNT, userId, tables),
+      ),
     );
     return BigInt(row?.events ?? 0);
   }
@@ -170,23 +177,12 @@ export class PostgresUserEventStore implements UserEventStore {
     return rows.map((row) => ({ id: BigInt(row.id), record: goneRecord(row) }));
   }
 
-  async setHold({ userId, dataTypes, reason, author }: Omit<LegalHold, "createTimeUs">): Promise<LegalHold> {
-    const statement = bind(SET_HOLD, userId, dataTypes, reason, author);
-    const row = await this.#use(({ reads }) =>
-      reads.twice("hub_retention", { userId }, locked(statement), holdRow),
-    );
-    return {
-      userId,
-      dataTypes: row.data_types,
-      reason: row.reason,
-      author: row.author,
-      createTimeUs: BigInt(row.create_us),
-    };
+  async setHold(hold: Omit<LegalHold, "createTimeUs">): Promise<LegalHold> {
+    return await this.#use(({ reads }) => setHold(reads, hold));
   }
 
   async releaseHold(userId: string): Promise<void> {
-    const statement = bind(RELEASE_HOLD, userId);
-    await this.#use(({ reads }) => reads.twice("hub_retention", { userId }, locked(statement), nothingMore));
+    await this.#use(({ reads }) => releaseHold(reads, userId));
   }
 
   async pageTokenKey(): Promise<Buffer> {
@@ -276,24 +272,7 @@ export class PostgresUserEventStore implements UserEventStore {
   }
 }
 
-// A hold that has been set holds: what is being removed meanwhile is gone before, or stays.
-const locked = (statement: Statement) => (): readonly Statement[] => [LOCK_KEEPING, statement];
-const nothingMore = () => ({ statements: [], result: undefined });
-const holdRow = ([, answer]: readonly Answer[]) => ({
-  statements: [],
-  result: answer?.rows[0] as HoldRow,
-});
-
-function storedEvent(row: EventRow, table: EventTable): StoredEvent {
-  return {
-    userId: row.user_id,
-    eventId: row.event_id,
-    eventType: row.event_type,
-    table,
-    body: row.body,
-    recordTimeUs: BigInt(row.record_us),
-    sequence: BigInt(row.seq),
-    previousHash: row.prev_hash,
-    hash: row.hash,
-  };
+// As most transactions name it, so that both share one statement.
+function contextOf(userId: string, hasRestricted = false): Context {
+  return hasRestricted ? { userId, hasRestricted } : { userId };
 }
