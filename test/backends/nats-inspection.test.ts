@@ -250,7 +250,9 @@ describe("a server that cannot be seen", () => {
 });
 
 describe("declared streams against a cluster of three", () => {
-  it("are told when they have fewer copies, when copies are behind, and when no one can tell of them", async () => {
+  it("are told when they have fewer copies, when copies are behind, and when no one can tell of them", {
+    timeout: 240_000,
+  }, async () => {
     const cluster = await startNatsCluster(3);
     opened.push(() => cluster.stop());
     const replicas: Edit = [NATS, '"max_msgs": 1000000,', '"max_msgs": 1000000,\n"replicas": 3,'];
@@ -276,23 +278,30 @@ describe("declared streams against a cluster of three", () => {
     // The server that holds the only copy of one stream, and one of three of the other.
     const holder = (await manager.streams.info("market_data_stream")).cluster?.leader;
     await cluster.servers.find(({ name }) => name === holder)?.kill();
+    // One look at a time: between two, the servers may choose leaders again, and a leader that was just chosen may call a copy
+    // that is there behind for a moment.
     await expect
-      .poll(() => told(hub.streams()).sort(), { timeout: 30_000 })
-      .toEqual(["WARN NOT_VISIBLE market_data_stream", "WARN STREAM_REPLICA_BEHIND signals_stream replicas"]);
-    expect(hub.streams()).toMatchObject({
-      status: HealthStatus.DEGRADED,
-      unknown: 1,
-      healthy: 1,
-      missing: 0,
-    });
-    // A leader that was just chosen may call a copy that is there behind for a moment.
-    await expect
-      .poll(() => hub.streams().streams.signals_stream?.findings[0]?.message, { timeout: 30_000 })
-      .toMatch(new RegExp(`: ${holder}; 2 of 3`));
+      .poll(
+        () => {
+          const { status, unknown, healthy, missing, streams } = hub.streams();
+          const message = streams.signals_stream?.findings[0]?.message;
+          return { told: told(hub.streams()).sort(), status, unknown, healthy, missing, message };
+        },
+        { timeout: 60_000 },
+      )
+      .toEqual({
+        told: ["WARN NOT_VISIBLE market_data_stream", "WARN STREAM_REPLICA_BEHIND signals_stream replicas"],
+        status: HealthStatus.DEGRADED,
+        unknown: 1,
+        healthy: 1,
+        missing: 0,
+        message: expect.stringMatching(new RegExp(`: ${holder}; 2 of 3`)),
+      });
 
     const second = cluster.servers.find(({ name }) => name !== holder);
     await second?.kill();
-    await expect.poll(() => hub.streams().status, { timeout: 30_000 }).toBe(HealthStatus.ERROR);
-    expect(hub.streams()).toMatchObject({ unknown: 2, missing: 0 });
+    await expect
+      .poll(() => hub.streams(), { timeout: 60_000 })
+      .toMatchObject({ status: HealthStatus.ERROR, unknown: 2, missing: 0 });
   });
 });
