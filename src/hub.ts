@@ -119,7 +119,6 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
 
   const hot = new HotAnswers({
     gate,
-    metrics,
     basis: () => config.snapshot,
     extraHeaders: () => staleness(live.log.status),
   });
@@ -164,6 +163,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     extraHeaders: () => staleness(live.log.status),
     basisOf: (method) => (ANSWERED_BY_SNAPSHOT.has(method) ? () => config.snapshot : undefined),
     fallback: rest,
+    hot,
   });
   const front = createFront(rpc.handler, settings.corsOrigins, logger);
   const tls = await readTls(settings);

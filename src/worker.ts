@@ -133,7 +133,7 @@ async function serve({ settings, ...begun }: Start, logger: Logger): Promise<voi
   const gate = await gateOf(settings);
   const shutdown = new AbortController();
   const extraHeaders = (): Record<string, string> => staleness(log.status);
-  const hot = new HotAnswers({ gate, metrics, basis: () => config.snapshot, extraHeaders });
+  const hot = new HotAnswers({ gate, basis: () => config.snapshot, extraHeaders });
   const routes = configRoutes(config);
   const shared = { ...settings, gate, logger, metrics, extraHeaders };
   const rpc = createRpc({
@@ -148,6 +148,7 @@ async function serve({ settings, ...begun }: Start, logger: Logger): Promise<voi
     shutdown: shutdown.signal,
     basisOf: (method) => (ANSWERED_BY_SNAPSHOT.has(method) ? () => config.snapshot : undefined),
     fallback: createRestHandler({ ...shared, routes, config, hot, userData: users?.userData }),
+    hot,
   });
 
   const forward = new Forward(new Socket({ fd: FORWARD_FD, readable: true, writable: true }));

@@ -1,7 +1,6 @@
 import { isAscii } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { Metrics } from "../telemetry/metrics.ts";
-import { admitKnown, type IdentityGate, type Need } from "./identity.ts";
+import { admitKnown, type Caller, type IdentityGate, type Need } from "./identity.ts";
 import type { Request, Response } from "./listener.ts";
 import { requestIdOf } from "./request-id.ts";
 
@@ -11,14 +10,23 @@ export interface HotAnswer {
   readonly need: Need;
   readonly contentType: string;
   readonly body: Buffer;
-  /** As it stands in the metrics. */
-  readonly route: string;
+  /** Whether it is left to others for a client that takes gzip. */
+  readonly isForGzip?: boolean;
+  /** Counts a call that was answered with it. */
+  ended(status: number, call: Answered): void;
+}
+
+/** A call that has been answered. */
+export interface Answered {
+  readonly requestId: string;
+  readonly caller: Caller;
+  /** performance.now() when it began. */
+  readonly began: number;
 }
 
 /** What is needed to answer. */
 export interface HotOptions {
   readonly gate: IdentityGate;
-  readonly metrics: Pick<Metrics, "httpHandled">;
   /** What all remembered answers depend on: with another value, they are forgotten. */
   readonly basis: () => unknown;
   readonly extraHeaders: () => Readonly<Record<string, string>>;
@@ -37,6 +45,7 @@ interface Head {
   readonly raw: readonly string[];
   /** Whether nothing in it asks for more than the answer. */
   readonly isPlain: boolean;
+  readonly takesGzip: boolean;
   readonly authorization: string | undefined;
   readonly condition: string | undefined;
   readonly requestId: string | undefined;
@@ -45,6 +54,8 @@ interface Head {
 /** Requests are chosen by clients, so their number and size are bounded. */
 const ENTRIES_MAX = 1_000;
 const URL_MAX = 512;
+/** Headers by which a request is out of the ordinary. */
+const UNUSUAL = ["origin", "content-length", "transfer-encoding", "expect", "connect-timeout-ms"] as const;
 const HOST = /^[\w.:[\]-]+$/;
 
 /**
@@ -85,19 +96,21 @@ export class HotAnswers {
     if (!answer) return false;
     const connection = request.httpVersionMajor === 1 ? request.socket : undefined;
     const head = this.#headOf(request, connection);
-    if (!head.isPlain) return false;
-    if (!admitKnown(this.#options.gate, answer.need, head.authorization, connection)) return false;
+    if (!head.isPlain || (answer.isForGzip && head.takesGzip)) return false;
+    const caller = admitKnown(this.#options.gate, answer.need, head.authorization, connection);
+    if (!caller) return false;
     const began = performance.now();
     const isKnown = matches(head.condition, answer.etag);
     const headers = isKnown ? ["etag", answer.etag, "cache-control", "no-cache"] : [...answer.headers];
-    headers.push("x-request-id", requestIdOf(head.requestId));
+    const requestId = requestIdOf(head.requestId);
+    headers.push("x-request-id", requestId);
     const more = this.#options.extraHeaders();
     for (const name in more) headers.push(name, more[name] ?? "");
     response.writeHead(isKnown ? 304 : 200, headers);
     if (isKnown) response.end();
     else if (answer.text !== undefined) response.end(answer.text, "latin1");
     else response.end(answer.body);
-    this.#options.metrics.httpHandled(answer.route, isKnown ? 304 : 200, (performance.now() - began) / 1000);
+    answer.ended(isKnown ? 304 : 200, { requestId, caller, began });
     return true;
   }
 
@@ -120,10 +133,11 @@ export class HotAnswers {
 
 function headOf({ headers, rawHeaders, authority }: Request): Head {
   const requestId = headers["x-request-id"];
-  const hasBody = headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
+  const isMore = UNUSUAL.some((name) => headers[name] !== undefined);
   return {
     raw: rawHeaders,
-    isPlain: headers.origin === undefined && !hasBody && HOST.test(authority || headers.host || ""),
+    isPlain: !isMore && HOST.test(authority || headers.host || ""),
+    takesGzip: String(headers["accept-encoding"] ?? "").includes("gzip"),
     authorization: headers.authorization,
     condition: headers["if-none-match"],
     requestId: typeof requestId === "string" ? requestId : undefined,

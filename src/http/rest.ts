@@ -150,8 +150,11 @@ export function createRestHandler(options: RestOptions): (request: Request, resp
     const body = `${JSON.stringify(content.json)}\n`;
     const contentType = "application/json; charset=utf-8";
     if (route.isOfSnapshot) {
-      const hot = { need: route.need, contentType, body: Buffer.from(body), route: path };
-      options.hot.remember(request.url ?? "", snapshot, hot);
+      options.hot.remember(request.url ?? "", snapshot, {
+        ...{ need: route.need, contentType, body: Buffer.from(body) },
+        ended: (status, { began }) =>
+          options.metrics.httpHandled(path, status, (performance.now() - began) / 1000),
+      });
     }
     return { status: content.status ?? 200, contentType, body, ...headers };
   }

@@ -20,6 +20,7 @@ import type { RetentionOutlook } from "../data/retention-outlook.ts";
 import type { UserData } from "../data/user-data.ts";
 import type { UserHistory } from "../data/user-history.ts";
 import type { HealthBoard } from "../health/health-board.ts";
+import type { HotAnswers } from "../http/hot-answers.ts";
 import { admit, type IdentityGate, type Need } from "../http/identity.ts";
 import type { Handler, ServeStream } from "../http/listener.ts";
 import { requestIdOf } from "../http/request-id.ts";
@@ -38,7 +39,8 @@ import { deadlineInterceptor } from "./interceptors/deadline.ts";
 import { errorInterceptor } from "./interceptors/errors.ts";
 import { telemetryInterceptor } from "./interceptors/telemetry.ts";
 import { leanCalls, type Register, registerRecorded } from "./lean/lean-calls.ts";
-import { LeanPath } from "./lean/lean-path.ts";
+import { LeanGets } from "./lean/lean-gets.ts";
+import { type LeanOptions, LeanPath } from "./lean/lean-path.ts";
 import { type Failure, failureKey } from "./lean/through-connect.ts";
 import { reflectionService } from "./reflection-service.ts";
 import { releaseService } from "./release-service.ts";
@@ -149,6 +151,8 @@ export interface RpcOptions {
   readonly basisOf: (method: DescMethod) => (() => unknown) | undefined;
   /** Answers what is not an RPC. */
   readonly fallback: Handler;
+  /** Where answers to GET requests are kept that depend on the snapshot alone. */
+  readonly hot?: HotAnswers;
 }
 
 /**
@@ -177,12 +181,20 @@ export function createRpc(options: RpcOptions): Rpc {
   const services = registerRecorded(router, options.routes);
   const handler = createAdapter(router, options.fallback, options.logger);
   if (!options.leanPath) return { handler };
-  const lean = new LeanPath(leanCalls(services, router.handlers, { ...options, json: JSON_OPTIONS }), {
+  const calls = leanCalls(services, router.handlers, { ...options, json: JSON_OPTIONS });
+  const leanOptions: LeanOptions = {
     ...options,
     compressMinBytes: COMPRESS_MIN_BYTES,
     deadlineMsOf: ({ method }) => (UNHURRIED.has(method) ? 0 : options.unaryDeadlineMs),
-  });
-  return { handler, serveStream: (stream, headers) => lean.serve(stream, headers) };
+  };
+  const lean = new LeanPath(calls, leanOptions);
+  const gets = options.hot && new LeanGets(calls, leanOptions, options.hot);
+  return {
+    handler: (request, response) => {
+      if (!gets?.serve(request, response)) handler(request, response);
+    },
+    serveStream: (stream, headers) => lean.serve(stream, headers),
+  };
 }
 
 function requestGate({

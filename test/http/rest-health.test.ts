@@ -18,7 +18,6 @@ async function serve(sources: HealthSources): Promise<string> {
   const config = managerOf();
   const hot = new HotAnswers({
     gate: openGate,
-    metrics,
     basis: () => config.snapshot,
     extraHeaders: () => ({}),
   });

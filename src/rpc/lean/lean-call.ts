@@ -47,6 +47,7 @@ export class LeanCall {
   readonly invoke: Implementation;
   readonly connect: UniversalHandler;
   readonly cache: AnswerCache | undefined;
+  readonly basis: CallParts["basis"];
   readonly #parts: CallParts;
   // A message that goes to many is laid out once in each form.
   readonly #frames = [new WeakMap<object, Buffer>(), new WeakMap<object, Buffer>()] as const;
@@ -57,6 +58,7 @@ export class LeanCall {
     this.need = parts.need;
     this.invoke = parts.implementation;
     this.connect = parts.connect;
+    this.basis = parts.basis;
     this.cache = parts.basis && new AnswerCache(parts.basis);
   }
 
