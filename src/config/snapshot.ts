@@ -1,5 +1,5 @@
-import { Report } from "../documents/findings.ts";
-import { checkCompliance } from "./checks/compliance.ts";
+import { type Finding, Report } from "../documents/findings.ts";
+import { checkCompliance, expiryOf } from "./checks/compliance.ts";
 import { checkKafka } from "./checks/kafka.ts";
 import { checkNatsPermissions } from "./checks/nats-permissions.ts";
 import { checkNatsStreams } from "./checks/nats-streams.ts";
@@ -34,6 +34,41 @@ export function compile(
   texts: DocumentTexts,
   now: number = Date.now(),
 ): { compiled: Compiled | undefined; documents: DocumentSet; report: Report } {
+  if (last && last.waived === waivedAt(last.documents, now) && isSame(last.texts, texts)) {
+    const { compiled, documents, findings } = last;
+    const report = new Report();
+    for (const finding of findings) report.add(finding);
+    return { compiled, documents, report };
+  }
+  const made = compileAnew(texts, now);
+  const { compiled, documents, report } = made;
+  const waived = waivedAt(documents, now);
+  last = { texts: new Map(texts), waived, compiled, documents, findings: report.findings };
+  return made;
+}
+
+// What is published is compiled when it is proposed, and again when it comes back from the log.
+let last:
+  | {
+      readonly texts: DocumentTexts;
+      readonly waived: string;
+      readonly compiled: Compiled | undefined;
+      readonly documents: DocumentSet;
+      readonly findings: readonly Finding[];
+    }
+  | undefined;
+
+// The only thing in which one time differs from another.
+function waivedAt({ compliance }: DocumentSet, now: number): string {
+  const waivers = Object.entries(compliance?.message.waivers ?? {});
+  return JSON.stringify(waivers.filter(([, { expires }]) => expiryOf(expires) > now).map(([name]) => name));
+}
+
+function isSame(before: DocumentTexts, after: DocumentTexts): boolean {
+  return before.size === after.size && [...before].every(([file, text]) => after.get(file) === text);
+}
+
+function compileAnew(texts: DocumentTexts, now: number): ReturnType<typeof compile> {
   const report = new Report();
   const documents = readDocuments(texts, report);
   const infrastructure = documents.infrastructure?.message;

@@ -1,12 +1,10 @@
 import type { DescField, DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { fromJson, ScalarType } from "@bufbuild/protobuf";
 import type { Violation } from "@bufbuild/protovalidate";
-import { createValidator } from "@bufbuild/protovalidate";
 import { formatPath, type Path, type Report } from "./findings.ts";
 import { transparentField } from "./schema.ts";
 import type { ParsedText } from "./text.ts";
-
-const validator = createValidator();
+import { validator } from "./validator.ts";
 
 /** A document that has been read: its message, and where each value stands in the file. */
 export interface Decoded<Desc extends DescMessage = DescMessage> {

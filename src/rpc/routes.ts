@@ -19,6 +19,7 @@ import type { Erasure } from "../data/erasure.ts";
 import type { RetentionOutlook } from "../data/retention-outlook.ts";
 import type { UserData } from "../data/user-data.ts";
 import type { UserHistory } from "../data/user-history.ts";
+import { validator } from "../documents/validator.ts";
 import type { HealthBoard } from "../health/health-board.ts";
 import type { HotAnswers } from "../http/hot-answers.ts";
 import { admit, type IdentityGate, type Need } from "../http/identity.ts";
@@ -165,7 +166,7 @@ export function createRpc(options: RpcOptions): Rpc {
     telemetryInterceptor(options.logger, options.metrics),
     errorInterceptor,
     deadlineInterceptor(options.unaryDeadlineMs, UNHURRIED),
-    createValidateInterceptor(),
+    createValidateInterceptor({ validator }),
   ];
   const router = createConnectRouter({
     interceptors,

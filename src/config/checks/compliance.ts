@@ -81,8 +81,8 @@ function checkWaivers(set: DocumentSet, check: Checker, now: number): void {
   }
 }
 
-// The end of the day named, in UTC; NaN when there is no such day, which Date.parse takes for one of the next month.
-function expiryOf(day: string): number {
+/** The end of the day named, in UTC; NaN when there is no such day, which Date.parse takes for one of the next month. */
+export function expiryOf(day: string): number {
   const start = Date.parse(`${day}T00:00:00Z`);
   const isDay = !Number.isNaN(start) && new Date(start).toISOString().startsWith(day);
   return isDay ? start + MS_PER_DAY : Number.NaN;

@@ -16,23 +16,23 @@ const INTERNAL = new Set([
 /** Topics and consumer groups: legal names, no two for one topic, settings that agree, groups that read what is. */
 export function checkKafka(doc: Doc<KafkaConfig>, report: Report): void {
   const check = new Checker(report, doc);
-  const owners = new Map<string, string>();
+  const owners = new Map<string, readonly string[]>();
   const metricNames = new Map<string, string>();
   for (const [domain, { topics }] of Object.entries(doc.message.topics)) {
     for (const [key, topic] of Object.entries(topics)) {
       if (topic.name === "") continue;
       const path = ["topics", domain, key];
-      checkName(check, [...path, "name"], topic.name);
+      checkName(check, path, topic.name);
       const owner = owners.get(topic.name);
       if (owner) {
         check.fail(
           "kafka.topic_twice",
           [...path, "name"],
-          `"${topic.name}" is already declared at ${owner}`,
+          `"${topic.name}" is already declared at ${owner.join(".")}`,
           "declare each topic once",
         );
       }
-      owners.set(topic.name, path.join("."));
+      owners.set(topic.name, path);
       const metric = topic.name.replaceAll(".", "_");
       const clash = metricNames.get(metric);
       if (clash && clash !== topic.name) {
@@ -50,16 +50,21 @@ export function checkKafka(doc: Doc<KafkaConfig>, report: Report): void {
   checkGroups(doc, check, owners);
 }
 
-function checkName(check: Checker, path: string[], name: string): void {
+function checkName(check: Checker, topic: readonly string[], name: string): void {
   if (!LEGAL_TOPIC.test(name) || name === "." || name === "..") {
     check.fail(
       "kafka.topic_name",
-      path,
+      [...topic, "name"],
       `"${name}" is not a name that Kafka takes`,
       "use 1 to 249 characters of a to z, A to Z, 0 to 9, '.', '_' and '-'",
     );
   } else if (INTERNAL.has(name)) {
-    check.fail("kafka.topic_internal", path, `"${name}" belongs to Kafka itself`, "use another name");
+    check.fail(
+      "kafka.topic_internal",
+      [...topic, "name"],
+      `"${name}" belongs to Kafka itself`,
+      "use another name",
+    );
   }
 }
 
@@ -95,7 +100,7 @@ function checkTopic(check: Checker, path: string[], topic: KafkaTopic): void {
   }
 }
 
-function checkGroups(doc: Doc<KafkaConfig>, check: Checker, topics: ReadonlyMap<string, string>): void {
+function checkGroups(doc: Doc<KafkaConfig>, check: Checker, topics: ReadonlyMap<string, unknown>): void {
   for (const [group, { topics: read }] of Object.entries(doc.message.consumerGroups)) {
     const rest = group.replaceAll(/\{[a-z][a-z0-9_]*\}/g, "");
     if (/[{}\s]/.test(rest) || /\p{Cc}/u.test(rest)) {

@@ -147,8 +147,19 @@ function checkStateTopic(
   }
 }
 
+const namesIn = new WeakMap<DocumentSet, ReadonlySet<string>>();
+
 /** Names of the topics that some version declares. */
-export function declaredTopics(set: DocumentSet): Set<string> {
+export function declaredTopics(set: DocumentSet): ReadonlySet<string> {
+  let names = namesIn.get(set);
+  if (!names) {
+    names = namesOf(set);
+    namesIn.set(set, names);
+  }
+  return names;
+}
+
+function namesOf(set: DocumentSet): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { kafka } of set.versions.values()) {
     for (const { topics } of Object.values(kafka?.message.topics ?? {})) {

@@ -1,7 +1,7 @@
 import type { DescMethod, DescService, JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
-import { createValidator } from "@bufbuild/protovalidate";
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { validator } from "../../documents/validator.ts";
 import type { Need } from "../../http/identity.ts";
 import { type Implementation, LeanCall } from "./lean-call.ts";
 
@@ -53,7 +53,6 @@ export function leanCalls(
   handlers: readonly UniversalHandler[],
   options: LeanCallOptions,
 ): ReadonlyMap<string, LeanCall> {
-  const validator = createValidator();
   const connects = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const calls = new Map<string, LeanCall>();
   for (const { service, implementation, json } of services) {
