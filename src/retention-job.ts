@@ -111,7 +111,7 @@ export function readingOf(
   const ahead = aheadOf(statuses);
   const reason =
     ahead !== undefined && ahead < FEWEST_MONTHS_AHEAD
-      ? `tables of events have partitions for ${ahead} months ahead only; what comes later cannot be stored. The hub makes them every minute: its log, or a look at the database's log, tells why it cannot`
+      ? `tables of events have partitions for fewer than ${FEWEST_MONTHS_AHEAD} months ahead (${ahead}); what comes later cannot be stored. The hub makes them every minute: its log, or a look at the database's log, tells why it cannot`
       : failing && nowMs - doneMs > FAILING_MS
         ? `events that are kept no longer have not been removed since ${isoTime(doneMs)}: ${failing.reason}`
         : "";
