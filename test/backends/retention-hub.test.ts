@@ -14,7 +14,7 @@ const PATIENT = { unaryDeadlineMs: 60_000 };
 
 await describeEngines("a hub", (engine) => {
   it("shows what is due, removes it, and exports histories that verify without it", {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const store = engine().store();
     const partition = await makeMonth(engine(), "user_mt5_status", "2020-01");
