@@ -42,7 +42,7 @@ export function startProcess(
     rmSync(dataDir, { recursive: true, force: true });
   });
   const waitFor = async (pattern: RegExp): Promise<RegExpMatchArray> => {
-    for (const until = Date.now() + 15_000; Date.now() < until; await new Promise((r) => setTimeout(r, 20))) {
+    for (const until = Date.now() + 60_000; Date.now() < until; await new Promise((r) => setTimeout(r, 20))) {
       const match = pattern.exec(out);
       if (match) return match;
       if (child.exitCode !== null) break;
