@@ -24,6 +24,8 @@ export interface HubSettings {
   readonly lines?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly name?: string;
+  /** Where it runs; on the servers' core by default. */
+  readonly cores?: string;
   /** The bundle by default. */
   readonly entry?: typeof BUNDLE | typeof SOURCES;
 }
@@ -33,6 +35,7 @@ export async function hubProgram({
   lines = [],
   env = {},
   name = "hub",
+  cores,
   entry = BUNDLE,
 }: HubSettings = {}): Promise<{
   readonly program: Program;
@@ -69,6 +72,7 @@ export async function hubProgram({
       ...env,
     },
     temporary: directory,
+    ...(cores === undefined ? {} : { cores }),
     isReady: async (port) => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
   };
   return { program, authorization: `Bearer ${token}`, configDir };

@@ -19,6 +19,7 @@ import { relay } from "./parts/relay.ts";
 import { rest } from "./parts/rest.ts";
 import { start } from "./parts/start.ts";
 import { userdata } from "./parts/userdata.ts";
+import { workers } from "./parts/workers.ts";
 import { circumstances, type Report, writeSection } from "./results.ts";
 
 interface Part {
@@ -33,6 +34,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   fanout: { title: "From a change to its watchers", run: fanout },
   memory: { title: "Memory of watchers", run: memory },
   start: { title: "Start, and memory when idle", run: start },
+  workers: { title: "Two workers against one process", run: workers },
   userdata: { title: "User data", run: userdata },
   relay: { title: "From the outbox to Kafka", run: relay },
   embedded: { title: "Reads of configuration during an import", run: embedded },

@@ -19,9 +19,9 @@ export interface Server {
   readonly name: string;
   readonly pid: number;
   readonly port: number;
-  /** Time of all its threads so far, of the user's and of the system's, in seconds. */
+  /** Time of all its threads so far, those of processes that it has started too, the user's and the system's, in seconds. */
   cpuSeconds(): number;
-  /** Memory that it holds now, in bytes. */
+  /** Memory that these hold now, in bytes. */
   residentBytes(): number;
   output(): string;
   stop(): Promise<void>;
@@ -36,6 +36,8 @@ export interface Program {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly temporary?: string;
+  /** Where it runs: "0,1" is two of them. SERVER_CORE by default. */
+  readonly cores?: string;
   /** Whether it answers. */
   readonly isReady: (port: number) => Promise<boolean>;
 }
@@ -43,7 +45,7 @@ export interface Program {
 /** Starts a server on its core and waits until it answers. It ends with this process at the latest. */
 export async function startServer(program: Program): Promise<Server> {
   const [port = 0] = await freePorts(1);
-  const child = startOn(SERVER_CORE, program, port);
+  const child = startOn(program.cores ?? SERVER_CORE, program, port);
   const isReady = async (): Promise<boolean> => !child.isRunning() || (await program.isReady(port));
   await until(program.name, isReady, READY_MS, () => child.output());
   if (!child.isRunning()) throw new Error(`${program.name} has ended: ${child.output()}`);
@@ -51,8 +53,8 @@ export async function startServer(program: Program): Promise<Server> {
     name: program.name,
     pid: child.pid,
     port,
-    cpuSeconds: () => cpuSecondsOf(child.pid),
-    residentBytes: () => residentBytesOf(child.pid),
+    cpuSeconds: () => sum(familyOf(child.pid).map(cpuSecondsOf)),
+    residentBytes: () => sum(familyOf(child.pid).map(residentBytesOf)),
     output: () => child.output(),
     stop: () => child.kill(),
   };
@@ -75,6 +77,16 @@ export function cpuSecondsOf(pid: number): number {
   // The name in brackets may hold anything, so fields are counted from behind it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** A process and those that it has started and that run. */
+export function familyOf(pid: number): readonly number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return [pid, ...(children === "" ? [] : children.split(" ").map(Number))];
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 /** Memory that a process holds, in bytes. */
