@@ -14,6 +14,7 @@ await describeWith("Connect's conformance suite finds that the hub speaks", tool
   test.each([
     ["by the lean path", ["lean"]],
     ["by Connect's way alone", []],
+    ["through a worker that forwards them", ["lean", "forwarded"]],
   ])(
     "Connect, gRPC and gRPC-Web over HTTP/1.1 and HTTP/2, plain and with TLS, %s",
     async (_name, path) => {

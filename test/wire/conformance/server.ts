@@ -1,7 +1,10 @@
 // The server under test of the Connect conformance suite: the hub's own listener, front, interceptors, gate and limits,
 // with ConformanceService in the place of the hub's services. The runner starts it, once for each configuration:
-// `node server.ts <descriptors> [lean]`; it reads a ServerCompatRequest from standard input and answers on standard output.
+// `node server.ts <descriptors> [lean] [forwarded]`; forwarded, calls are answered behind an inner door, as those are that
+// workers forward. It reads a ServerCompatRequest from standard input and answers on standard output.
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
 import {
   create,
   createFileRegistry,
@@ -11,8 +14,10 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { Forward } from "../../../src/http/forward.ts";
 import { createFront } from "../../../src/http/front.ts";
 import { openGate } from "../../../src/http/identity.ts";
+import { type InnerDoor, openInnerDoor } from "../../../src/http/inner-door.ts";
 import { listen } from "../../../src/http/listener.ts";
 import { createRpc } from "../../../src/rpc/routes.ts";
 import { defaults } from "../../../src/settings/settings.ts";
@@ -21,7 +26,7 @@ import { createMetrics } from "../../../src/telemetry/metrics.ts";
 import type { ServerCompatRequest } from "./messages.ts";
 import { conformanceRoutes, conformanceService } from "./service.ts";
 
-const [descriptors = "", lean = ""] = process.argv.slice(2);
+const [descriptors = "", ...ways] = process.argv.slice(2);
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, await readFile(descriptors)));
 const wanted = fromBinary(message("ServerCompatRequest"), await readDelimited()) as ServerCompatRequest;
 if (wanted.clientTlsCert.length > 0) throw new Error("the hub does not ask for client certificates");
@@ -38,7 +43,7 @@ const rpc = createRpc({
   shutdown: new AbortController().signal,
   extraHeaders: () => ({}),
   basisOf: () => undefined,
-  leanPath: lean === "lean",
+  leanPath: ways.includes("lean"),
   fallback: (_request, response) => {
     response.writeHead(404);
     response.end();
@@ -52,12 +57,29 @@ const streaming = new Set(
     .map((method) => `/${method.parent.typeName}/${method.name}`),
 );
 const { cert, key } = wanted.serverCreds ?? {};
+const front = createFront(rpc.handler, settings.corsOrigins, silentLogger);
+const forward = ways.includes("forwarded")
+  ? await forwardTo(openInnerDoor(front, rpc.serveStream))
+  : undefined;
 const listener = await listen(
   { host: "127.0.0.1", port: 0 },
-  createFront(rpc.handler, settings.corsOrigins, silentLogger),
+  forward
+    ? createFront(
+        (request, response) => forward.request(request, response),
+        settings.corsOrigins,
+        silentLogger,
+      )
+    : front,
   { ...settings, mayStreamRequest: (path) => streaming.has(path) },
   wanted.useTls ? { cert: text(cert), key: text(key) } : undefined,
-  rpc,
+  forward
+    ? {
+        serveStream: (stream, headers) => {
+          forward.stream(stream, headers);
+          return true;
+        },
+      }
+    : rpc,
 );
 process.once("SIGTERM", () => {
   listener.drain(500).then(
@@ -75,6 +97,15 @@ writeDelimited(
     } as unknown as MessageInitShape<DescMessage>),
   ),
 );
+
+async function forwardTo(door: InnerDoor): Promise<Forward> {
+  const server = createServer((socket) => door.accept(socket)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  await once(socket, "connect");
+  server.close();
+  return new Forward(socket);
+}
 
 function message(name: string): DescMessage {
   const found = registry.getMessage(`connectrpc.conformance.v1.${name}`);
