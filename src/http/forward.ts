@@ -62,10 +62,8 @@ export class Forward {
     upstream.on("trailers", (all) => {
       trailers = all;
     });
-    stream.on("wantTrailers", () => {
-      if (trailers || upstream.closed) sendTrailers(stream, trailers);
-      else upstream.once("close", () => sendTrailers(stream, trailers));
-    });
+    // Trailers have come before the body's end is told. The call may be open still: its client has not ended its side.
+    stream.on("wantTrailers", () => sendTrailers(stream, trailers));
     if (!stream.endAfterHeaders) stream.pipe(upstream);
     upstream.pipe(stream);
     stream.once("close", () => {
