@@ -26,7 +26,7 @@ const INTRODUCTION = `# Measured side by side
 \`npm run bench\` starts the hub and its peers on this machine, one process each, and writes this file; a part that is run alone replaces
 its own section. Servers run on core 0, what loads them on core 1. Both sides of a comparison do the same work in one run, interleaved
 A B B A; a ratio is the median of the rounds, with the least and the most behind it. Every call brings a token (ES256), which the hub checks against
-a local key set; peers of Node get the same requests and check nothing, etcd gets none. Requests per second suffer when anything else runs on the machine, which the load average
+a local key set; peers of Node get the same requests and check nothing, etcd gets none. All programs of Node are started without flags; the hub itself turns off pretenuring in V8 (src/settling.ts). Requests per second suffer when anything else runs on the machine, which the load average
 tells; processor time of an answer hardly does, so its ratio (peer to hub, as a rate would be) stands beside.
 `;
 
