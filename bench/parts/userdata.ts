@@ -11,6 +11,10 @@ import {
   SaveUserEventsRequestSchema,
   SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { begin } from "../../src/adapters/postgres/database.ts";
+import { IN_ORDER, PAGE as PAGE_OF } from "../../src/adapters/postgres/statements.ts";
+import { eventIdFloor, LAST_EVENT_ID } from "../../src/data/event-id.ts";
+import { ANSWER_BYTES } from "../../src/data/user-data.ts";
 import { startPostgres } from "../../test/support/servers/postgres.ts";
 import { callOnce, type UnaryCall } from "../grpc.ts";
 import type { Loaded } from "../h2load.ts";
@@ -24,14 +28,28 @@ import { PAGE, readPage, startUserDataHub, userDataCall, userDataLoad } from "./
 
 const EVENTS = 100;
 const IN_FLIGHT = 64;
+/** The parameters of a page by their places. */
+const PLACES = ["reader", "from", "before", "events", "bytes"];
 const READER = "reader";
 const EVENT = {
   eventType: "trade_executed",
   eventJson: JSON.stringify({ symbol: "EURUSD", price: 1.0842, volume: 0.5, side: "buy", order: 4711 }),
 };
-/** The page that GetUserData reads, as the table has it. */
-const SELECT = `SELECT user_id, event_id, event_type, body, ingested_at, seq, prev_hash, hash FROM hub.user_trades
-  WHERE user_id = '${READER}' ORDER BY event_id DESC LIMIT ${PAGE + 1};`;
+/** What GetUserData sends for a page, in one round trip as there: the same statements, as the same role, prepared. */
+const TRANSACTION = [
+  "\\startpipeline",
+  ...begin("hub_read", { userId: READER }).map(({ text }) => text.replace("$1", ":reader")),
+  IN_ORDER.text,
+  PAGE_OF.user_trades.text.replace(/\$([1-5])/g, (_, place) => `:${PLACES[Number(place) - 1]}`),
+  "COMMIT",
+].map((text) => (text.startsWith("\\") ? text : `${text.replace(/\s+/g, " ")};`));
+const VALUES = {
+  reader: READER,
+  from: eventIdFloor(0),
+  before: LAST_EVENT_ID,
+  events: `${PAGE + 1}`,
+  bytes: `${ANSWER_BYTES}`,
+};
 
 /** User data in PostgreSQL, against what its driver and its own load program do with the same tables. */
 export async function userdata(effort: Effort): Promise<Report> {
@@ -92,7 +110,7 @@ export async function userdata(effort: Effort): Promise<Report> {
     if (events.length !== PAGE) throw new Error(`the page has ${events.length} events`);
     const pgbench: Side = { server: undefined, run: (seconds) => pgbenchRun(database.url, seconds) };
     const reading = loaded(hub, userDataLoad(page, IN_FLIGHT));
-    await against(`GetUserData, a page of ${PAGE}`, reading, "the same SELECT by pgbench", pgbench, 0.5);
+    await against(`GetUserData, a page of ${PAGE}`, reading, "the same transaction by pgbench", pgbench, 0.5);
     lines.push(
       "",
       `PostgreSQL ${postgres.major} with fsync, on both cores; a rate is of calls, each with all its events.`,
@@ -137,8 +155,9 @@ async function pgbenchRun(url: string, seconds: number): Promise<Loaded> {
   const directory = await mkdtemp(join(tmpdir(), "central-hub-bench-"));
   try {
     const script = join(directory, "page.sql");
-    await writeFile(script, `${SELECT.replaceAll("\n", " ")}\n`);
+    await writeFile(script, [...TRANSACTION, "\\endpipeline", ""].join("\n"));
     const args = ["-n", "-M", "prepared", "-c", "8", "-j", "1", "-T", `${Math.max(1, Math.round(seconds))}`];
+    for (const [name, value] of Object.entries(VALUES)) args.push("-D", `${name}=${value}`);
     const { stdout } = await promisify(execFile)("taskset", [
       ...["-c", LOAD_CORE, "pgbench", ...args, "-f", script, url],
     ]);

@@ -171,7 +171,7 @@ export class Database {
 }
 
 // What is set so ends with the transaction, whoever has the connection next, and also behind a pooler.
-function begin(role: Role, context: Context): readonly [Statement, Statement] {
+export function begin(role: Role, context: Context): readonly [Statement, Statement] {
   const isOne = "userId" in context;
   const hasRestricted = isOne && context.hasRestricted === true;
   const [setting, value] = isOne
