@@ -59,8 +59,9 @@ export function planAppend(
       outcomes.push("erased");
       continue;
     }
-    const key = eventKey(userId, eventId);
-    const earlier = seen.get(key);
+    // An id that the hub has made is nowhere else, unless an earlier try has stored it.
+    const key = event.isIdGiven || known.size > 0 ? eventKey(userId, eventId) : undefined;
+    const earlier = key === undefined ? undefined : seen.get(key);
     if (earlier) {
       const isSame = earlier.eventType === eventType && earlier.bodySha256.equals(bodySha256);
       outcomes.push(
@@ -75,7 +76,7 @@ export function planAppend(
     const hash = eventHash({ ...event, sequence, recordTimeUs }, head.hash);
     placed.push({ event, sequence, previousHash: head.hash, hash });
     newHeads.set(userId, { sequence, hash });
-    seen.set(key, { eventType, bodySha256, recordTimeUs, sequence });
+    if (key !== undefined) seen.set(key, { eventType, bodySha256, recordTimeUs, sequence });
     outcomes.push({ recordTimeUs, sequence });
   }
   return { placed, heads: newHeads, outcomes };

@@ -29,8 +29,7 @@ const NOBODY: IngestWatch = { flushed() {}, settled() {} };
 
 interface Waiting extends Patience {
   readonly event: NewEvent;
-  readonly resolve: (appended: Appended) => void;
-  readonly reject: (error: unknown) => void;
+  readonly settle: (outcome: Appended | HubError) => void;
 }
 
 interface Lane {
@@ -81,21 +80,32 @@ export class Ingest {
    * DEADLINE_EXCEEDED when it has not been tried in time, EVENT_REFUSED, and what the store throws.
    */
   save(event: NewEvent, patience: Patience): Promise<Appended> {
+    return new Promise<Appended>((resolve, reject) => {
+      this.put(event, patience, (outcome) => {
+        if (outcome instanceof HubError) reject(outcome);
+        else resolve(outcome);
+      });
+    });
+  }
+
+  /** The same for one of many: `settle` hears once what became of it. */
+  put(event: NewEvent, patience: Patience, settle: (outcome: Appended | HubError) => void): void {
     const { userId } = event;
     const own = this.#perUser.get(userId) ?? 0;
     // A user's own bound comes first: who sends too much is told so, and takes no room from others.
-    if (own >= this.#bounds.eventsPerUser) return Promise.reject(this.#full(`of user "${userId}"`, own));
-    if (this.#count >= this.#bounds.events) return Promise.reject(this.#full("in all", this.#count));
+    const isFull = own >= this.#bounds.eventsPerUser;
+    if (isFull || this.#count >= this.#bounds.events) {
+      settle(isFull ? this.#full(`of user "${userId}"`, own) : this.#full("in all", this.#count));
+      return;
+    }
     this.#perUser.set(userId, own + 1);
     this.#count++;
     const lane = this.#lanes[laneOf(userId, this.#lanes.length)] as Lane;
-    return new Promise<Appended>((resolve, reject) => {
-      lane.waiting.push({ event, ...patience, resolve, reject });
-      if (lane.isRunning) return;
-      lane.isRunning = true;
-      // What else comes in this turn goes along.
-      setImmediate(() => this.#run(lane));
-    });
+    lane.waiting.push({ event, ...patience, settle });
+    if (lane.isRunning) return;
+    lane.isRunning = true;
+    // What else comes in this turn goes along.
+    setImmediate(() => this.#run(lane));
   }
 
   async #run(lane: Lane): Promise<void> {
@@ -156,8 +166,7 @@ export class Ingest {
     else this.#perUser.set(userId, own);
     this.#count--;
     this.#watch.settled(outcomeName(outcome));
-    if (outcome instanceof HubError) item.reject(outcome);
-    else item.resolve(outcome);
+    item.settle(outcome);
   }
 
   #full(of: string, waiting: number): HubError {

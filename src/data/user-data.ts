@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { HubError } from "../errors.ts";
 import { bucketOf } from "./buckets.ts";
 import type { DataRouter } from "./data-router.ts";
@@ -7,6 +7,7 @@ import { bodyHash } from "./event-hash.ts";
 import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-id.ts";
 import { Ingest, type IngestBounds, type IngestWatch, type Patience } from "./ingest.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
+import { refusal } from "./refusal.ts";
 import type { ShownEvent, StoredEvent } from "./user-event.ts";
 import type { LegalHold, UserEventStore } from "./user-event-store.ts";
 import { UserTails } from "./user-tails.ts";
@@ -52,6 +53,8 @@ const PAGE_MAX = 1000;
 /** Bytes of payloads in one answer: gRPC clients take messages of 4 MiB, and a payload may be in one twice. */
 export const ANSWER_BYTES = 1024 * 1024;
 const HEARTBEAT_MS = 15_000;
+/** Events of a call that are taken in before other calls get a turn. */
+const EVENTS_PER_TURN = 32;
 // Invisible in every log.
 const CONTROL = /\p{Cc}/u;
 
@@ -100,7 +103,47 @@ export class UserData {
   }
 
   /** Stores an event, and answers after the commit. */
-  async save(given: GivenEvent, patience: Patience): Promise<Saved> {
+  save(given: GivenEvent, patience: Patience): Promise<Saved> {
+    return new Promise((resolve, reject) => {
+      this.#put(given, patience, (result) => {
+        if (result instanceof Error) reject(result);
+        else resolve(result);
+      });
+    });
+  }
+
+  /**
+   * Stores events, and answers after the last commit with what became of each, in their order: one bad event does not
+   * fail the others. `admit` throws for a user that the caller may not act for.
+   */
+  async saveAll(
+    all: readonly GivenEvent[],
+    admit: (userId: string) => void,
+    patience: Patience,
+  ): Promise<readonly (Saved | Error)[]> {
+    const results = new Array<Saved | Error>(all.length);
+    const done = Promise.withResolvers<void>();
+    let left = all.length;
+    const settle = (at: number, result: Saved | Error): void => {
+      results[at] = result;
+      left -= 1;
+      if (left === 0) done.resolve();
+    };
+    for (const [at, given] of all.entries()) {
+      try {
+        admit(given.userId);
+        this.#put(given, patience, (result) => settle(at, result));
+      } catch (error) {
+        settle(at, error as Error);
+      }
+      // None waits for the one before, but other calls get their turn in between.
+      if (at % EVENTS_PER_TURN === EVENTS_PER_TURN - 1) await turn();
+    }
+    if (all.length > 0) await done.promise;
+    return results;
+  }
+
+  #put(given: GivenEvent, patience: Patience, settle: (result: Saved | HubError) => void): void {
     const userId = checkUserId(given.userId);
     const { dataType, table, topic, stateTopic } = this.router.ofEventType(given.eventType);
     const isIdGiven = given.eventId !== "";
@@ -108,19 +151,15 @@ export class UserData {
     const body = givenBody(given);
     const { eventType } = given;
     const bodySha256 = bodyHash(body);
-    const appended = await this.#of(userId).ingest.save(
+    this.#of(userId).ingest.put(
       { userId, eventId, isIdGiven, eventType, dataType, table, topic, stateTopic, body, bodySha256 },
       patience,
+      (outcome) => {
+        if (outcome instanceof HubError) settle(outcome);
+        else if (typeof outcome === "string") settle(refusal(outcome, userId, eventId));
+        else settle({ eventId, dataType, recordTimeUs: outcome.recordTimeUs, sequence: outcome.sequence });
+      },
     );
-    if (appended === "conflict") {
-      const message = `event_id: ${eventId} is that of another event of this user, with other content; make an id for each event`;
-      throw new HubError("EVENT_CONFLICT", message, { metadata: { eventId } });
-    }
-    if (appended === "erased") {
-      const message = `user_id: ${JSON.stringify(userId)} has been erased, and nothing can be saved for it any more; give who comes back a new user id`;
-      throw new HubError("USER_ERASED", message, { metadata: { userId } });
-    }
-    return { eventId, dataType, ...appended };
   }
 
   /** A page of a user's events of one data type, newest first. */
@@ -239,7 +278,12 @@ export class UserData {
 }
 
 function checkUserId(userId: string): string {
-  if (userId === "" || [...userId].length > 128 || CONTROL.test(userId) || !userId.isWellFormed()) {
+  if (
+    userId === "" ||
+    (userId.length > 128 && [...userId].length > 128) ||
+    CONTROL.test(userId) ||
+    !userId.isWellFormed()
+  ) {
     throw new HubError(
       "INVALID_REQUEST",
       "user_id: must be 1 to 128 characters, none of them a control character",

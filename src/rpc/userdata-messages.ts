@@ -5,6 +5,7 @@ import {
   type SaveUserEventError,
   SaveUserEventErrorSchema,
   type SaveUserEventResponse,
+  type SaveUserEventResult,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { readBody } from "../data/event-body.ts";
 import type { Saved } from "../data/user-data.ts";
@@ -50,8 +51,19 @@ export function savedMessage({ eventId, dataType, recordTimeUs, sequence }: Save
   };
 }
 
+/** What became of an event of several. */
+export function resultMessage(result: Saved | Error, requestId: string): SaveUserEventResult {
+  return {
+    $typeName: "centralhub.userdata.v1.SaveUserEventResult",
+    outcome:
+      result instanceof Error
+        ? { case: "error", value: saveErrorMessage(result, requestId) }
+        : { case: "saved", value: savedMessage(result) },
+  };
+}
+
 /** Why an event of several was not stored, as the call for it alone would have failed. */
-export function saveErrorMessage(error: unknown, requestId: string): SaveUserEventError {
+function saveErrorMessage(error: unknown, requestId: string): SaveUserEventError {
   const { code, rawMessage } = toConnectError(error, requestId);
   const reason: Reason = error instanceof HubError ? error.reason : "INTERNAL";
   return create(SaveUserEventErrorSchema, {

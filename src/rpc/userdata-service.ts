@@ -1,17 +1,10 @@
-import { setImmediate as turn } from "node:timers/promises";
-import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
-import type {
-  SaveUserEventRequest,
-  SaveUserEventResult,
-  UserDataService,
-} from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
-import { SaveUserEventResultSchema } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import type { UserDataService } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import type { AuditLog, AuditRecord } from "../config/audit.ts";
 import type { Erasure } from "../data/erasure.ts";
 import type { Patience } from "../data/ingest.ts";
-import type { Saved, UserData } from "../data/user-data.ts";
+import type { UserData } from "../data/user-data.ts";
 import { type ShownEvent, shown } from "../data/user-event.ts";
 import type { UserHistory } from "../data/user-history.ts";
 import { HubError } from "../errors.ts";
@@ -25,10 +18,7 @@ import {
   sealMessage,
   verifiedMessage,
 } from "./userdata-history-messages.ts";
-import { momentMs, savedMessage, saveErrorMessage, userEventMessage } from "./userdata-messages.ts";
-
-/** Events of a batch that are taken in before other calls get a turn. */
-const EVENTS_PER_TURN = 32;
+import { momentMs, resultMessage, savedMessage, userEventMessage } from "./userdata-messages.ts";
 
 /** UserDataService over the events of users. Each call names its user, and who may act for that one is asked first. */
 export function userDataService(
@@ -45,14 +35,6 @@ export function userDataService(
   const patience = (context: HandlerContext): Patience => {
     const ms = Math.min(context.timeoutMs() ?? unaryDeadlineMs, unaryDeadlineMs);
     return { deadline: performance.now() + ms, signal: context.signal };
-  };
-  const save = async (
-    event: SaveUserEventRequest,
-    context: HandlerContext,
-    until: Patience,
-  ): Promise<Saved> => {
-    admitted(context, event.userId);
-    return await data.save(event, until);
   };
   const recordOf = (context: HandlerContext, action: string, user: NonNullable<AuditRecord["user"]>) => ({
     action,
@@ -81,25 +63,16 @@ export function userDataService(
     events.map((event) => userEventMessage(event, data.router.dataTypeOf(event.table), hasJson));
 
   return {
-    saveUserEvent: async (request, context) => savedMessage(await save(request, context, patience(context))),
+    saveUserEvent: async (request, context) => {
+      admitted(context, request.userId);
+      return savedMessage(await data.save(request, patience(context)));
+    },
 
     saveUserEvents: async ({ events }, context) => {
-      const until = patience(context);
       const requestId = context.values.get(requestIdKey);
-      const one = async (event: SaveUserEventRequest): Promise<SaveUserEventResult> => {
-        const outcome = await save(event, context, until).then(
-          (saved) => ({ case: "saved" as const, value: savedMessage(saved) }),
-          (error: unknown) => ({ case: "error" as const, value: saveErrorMessage(error, requestId) }),
-        );
-        return create(SaveUserEventResultSchema, { outcome });
-      };
-      const results: Promise<SaveUserEventResult>[] = [];
-      for (const event of events) {
-        results.push(one(event));
-        // None waits for the one before, but other calls get their turn in between.
-        if (results.length % EVENTS_PER_TURN === 0) await turn();
-      }
-      return { results: await Promise.all(results) };
+      const admit = (userId: string): void => admitted(context, userId);
+      const all = await data.saveAll(events, admit, patience(context));
+      return { results: all.map((result) => resultMessage(result, requestId)) };
     },
 
     getUserData: async (request, context) => {
