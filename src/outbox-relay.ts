@@ -71,7 +71,11 @@ function readingOf(statuses: readonly RelayStatus[], lagMs: number): Reading {
   const rows = total(statuses, ({ lag }) => lag?.rows ?? 0);
   const oldest = oldestSeconds(statuses);
   const facts = { shards: statuses.map(({ shards }) => rangesOf(shards)).join("; ") };
-  const measures = { rows: String(rows), oldest_seconds: String(Math.round(oldest)) };
+  const measures = {
+    rows: String(rows),
+    oldest_seconds: String(Math.round(oldest)),
+    ...Object.fromEntries(statuses.flatMap(shardMeasures)),
+  };
   const unread = statuses.find(({ reason }) => reason !== "");
   const reason = unread
     ? `the outbox cannot be read: ${unread.reason}`
@@ -79,6 +83,21 @@ function readingOf(statuses: readonly RelayStatus[], lagMs: number): Reading {
       ? `events have waited for Kafka for more than ${lagMs / 1000} s${troubles[0] ? `: ${troubles[0].topic}: ${troubles[0].reason}` : ""}`
       : "";
   return { verdict: reason ? "wrong" : "ok", reason, facts, measures, warnings };
+}
+
+// For `central-hub data outbox`: one for each shard of each database.
+function shardMeasures(
+  { lag, lastErrors }: RelayStatus,
+  database: number,
+): readonly (readonly [string, string])[] {
+  return (lag?.shards ?? []).map(({ shard, rows, oldestMs, holder }) => {
+    const error = lastErrors.get(shard);
+    const told = {
+      ...{ database, shard, rows, oldest_seconds: Math.round(oldestMs / 1000), holder },
+      ...(error && { last_error: error.reason, last_error_time: new Date(error.at).toISOString() }),
+    };
+    return [`shard_${database}_${String(shard).padStart(2, "0")}`, JSON.stringify(told)];
+  });
 }
 
 function total(statuses: readonly RelayStatus[], of: (status: RelayStatus) => number): number {

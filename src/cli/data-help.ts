@@ -1,11 +1,12 @@
 /** What `central-hub data --help` prints. */
-export const DATA_HELP = `Exports a user's data, verifies exports, erases users, and shows how long data is kept.
+export const DATA_HELP = `Exports a user's data, verifies exports, erases users, and shows how long data is kept and what waits for Kafka.
 
 usage: central-hub data export USER --out FILE [flags]
        central-hub data erase USER --reason TEXT [--dry-run] [--yes] [flags]
        central-hub data verify FILE --keys FILE
        central-hub data key [flags]
        central-hub data retention [DATA_TYPE...] [flags]
+       central-hub data outbox [flags]
 
   export USER        write all of the user's events, in their order, with signed records of what retention or an
                      erasure has removed, and a signed seal; progress goes to the standard error
@@ -15,6 +16,8 @@ usage: central-hub data export USER --out FILE [flags]
   key                show the hub's public keys, as a JSON Web Key Set
   retention          show, for each data type and month, its size, when it is due to be removed, what would go now and what
                      legal holds keep, and the class and floors that say so; it changes nothing
+  outbox             show, for each shard, what waits for Kafka, for how long, the hub that sends it (host/process), and what
+                     was last not taken from this hub; needs the scope health:read
 
   --out FILE         where the export goes; it must not be there yet
   --reason TEXT      why the user is erased, for the audit record
@@ -22,7 +25,7 @@ usage: central-hub data export USER --out FILE [flags]
   --yes              erase without being asked
   --keys FILE        public keys to trust: what "data key" has shown, or keys in PEM. Get them from the hub, not from
                      whoever brings the export
-  --output FORMAT    of retention: table, json or yaml (table)
+  --output FORMAT    of retention and outbox: table, json or yaml (table)
   --url URL          address of the hub; else CENTRAL_HUB_URL (http://127.0.0.1:7000)
   --token TOKEN      token to show the hub; else CENTRAL_HUB_TOKEN, which other users of the machine cannot see
   --timeout SECONDS  how long to wait for the answer, or for the next part of an export (15)

@@ -4,6 +4,7 @@ import { ask, readTarget, TARGET_FLAGS } from "./connection.ts";
 import { eraseUser } from "./data-erase.ts";
 import { exportUser } from "./data-export.ts";
 import { DATA_HELP } from "./data-help.ts";
+import { showOutbox } from "./data-outbox.ts";
 import { showRetention } from "./data-retention.ts";
 import { readOutput } from "./output.ts";
 
@@ -46,7 +47,10 @@ export async function data(args: readonly string[], surroundings: Surroundings):
     }
     case "retention":
       return await showRetention(readTarget(values, env), words, readOutput(values.output), out);
+    case "outbox":
+      if (words.length > 0) throw new UsageError(`data outbox: "${words[0]}" is one word too many`);
+      return await showOutbox(readTarget(values, env), readOutput(values.output), out);
     default:
-      throw new UsageError("data: name one of: export, erase, verify, key, retention");
+      throw new UsageError("data: name one of: export, erase, verify, key, retention, outbox");
   }
 }

@@ -33,6 +33,7 @@ usage: central-hub <command> [flags]
   data erase USER    erase a user: remove what nothing must keep, restrict the rest
   data verify FILE   verify such a file, offline, by the hub's public keys
   data key           show these keys
+  data outbox        show what waits for Kafka, shard by shard
   data retention     show which months of user data are due to be removed, when, and why
   export protos DIR  write the .proto files that clients in any language are generated from
   version            print the version of this package

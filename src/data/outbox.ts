@@ -42,6 +42,7 @@ export interface Skipped {
 
 /** How much waits. */
 export interface Lag {
+  /** Counted up to some 100,000 of a shard. */
   readonly rows: number;
   /** Age of the oldest row, in milliseconds; 0 when there is none. */
   readonly oldestMs: number;

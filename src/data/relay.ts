@@ -18,6 +18,8 @@ export interface RelayStatus {
   readonly lag: OutboxLag | undefined;
   /** What is not sent for now, and why. */
   readonly troubles: readonly Trouble[];
+  /** By shard what was not taken last, with its topic, since this hub runs. */
+  readonly lastErrors: ReadonlyMap<number, { readonly reason: string; readonly at: number }>;
   /** Why the outbox cannot be read; empty when it can. */
   readonly reason: string;
   /** Rows that were removed because their events are gone. */
@@ -45,8 +47,9 @@ export interface RelayTimes {
 const TIMES: RelayTimes = { pollMs: 250, restMs: 10, claimMs: 1_000, lagMs: 5_000 };
 /** Bytes of payloads that are on their way at a time; what one look brings may come on top. */
 const IN_FLIGHT_BYTES = 16 * 1024 * 1024;
-/** Counting takes at most this share of the time. */
-const LAG_SHARE = 0.02;
+/** Counting takes about this share of the time, and what was counted is never older than that. */
+const LAG_SHARE = 0.05;
+const LAG_MAX_MS = 15_000;
 const STOP_MS = 5_000;
 
 /**
@@ -60,6 +63,7 @@ export class Relay {
   readonly #listener: RelayListener;
   readonly #times: RelayTimes;
   readonly #troubles = new RelayTroubles();
+  readonly #lastErrors = new Map<number, { readonly reason: string; readonly at: number }>();
   readonly #lanes = new Map<string, OutboxLane>();
   readonly #sending = new Set<Promise<void>>();
   readonly #stopped = new AbortController();
@@ -91,6 +95,7 @@ export class Relay {
       shards: [...this.#shards].sort((a, b) => a - b),
       lag: this.#lag,
       troubles: this.#troubles.all,
+      lastErrors: this.#lastErrors,
       reason: this.#reason,
       orphans: this.#orphans,
     };
@@ -172,6 +177,7 @@ export class Relay {
       this.#troubles.sent(topic, userId);
     }
     for (const [userId, failure] of refused) {
+      this.#lastErrors.set(shard, { reason: `${topic}: ${failure.reason}`, at: Date.now() });
       if (!this.#troubles.failed(topic, userId, failure)) continue;
       this.#listener.onTrouble(topic, failure.isOfTopic ? undefined : userId, failure.reason);
     }
@@ -195,7 +201,7 @@ export class Relay {
       // What was counted last stands until it can be counted again: the age of the rest is told by `reason`.
       this.#lag = await this.#outbox.lag().catch(() => this.#lag);
       const tookMs = performance.now() - began;
-      await this.#pause(Math.max(this.#times.lagMs, tookMs / LAG_SHARE));
+      await this.#pause(Math.max(this.#times.lagMs, Math.min(tookMs / LAG_SHARE, LAG_MAX_MS)));
     }
   }
 

@@ -3,22 +3,24 @@ import type { Statement } from "./statement.ts";
 
 // Every statement about the outbox; constant, as all of them are.
 
-/**
- * For each shard and topic the first rows. $1: shards; $2: topics that are left out; $3, $4: shards and topics in pairs that
- * are; $5, $6: topics and users in pairs that are; $7: rows in all, shared equally; $8: rows of a shard and topic that may
- * be taken beyond that. The topics of a shard are found by stepping through the index, so rows that are left out are not
- * looked at.
- */
-export const NEXT_ROWS: Statement = {
-  name: "outbox_next",
-  text: `WITH RECURSIVE lane (shard, topic) AS (
+// Shards and their topics, found by stepping through the index, so that rows are not looked at. $1: shards.
+const LANES = `WITH RECURSIVE lane (shard, topic) AS (
       SELECT s.shard, (SELECT o.topic FROM hub.outbox o WHERE o.shard = s.shard ORDER BY o.topic LIMIT 1)
       FROM unnest($1::smallint[]) AS s (shard)
       UNION ALL
       SELECT l.shard,
         (SELECT o.topic FROM hub.outbox o WHERE o.shard = l.shard AND o.topic > l.topic ORDER BY o.topic LIMIT 1)
       FROM lane l WHERE l.topic IS NOT NULL
-    ), free AS MATERIALIZED (
+    )`;
+
+/**
+ * For each shard and topic the first rows. $1: shards; $2: topics that are left out; $3, $4: shards and topics in pairs that
+ * are; $5, $6: topics and users in pairs that are; $7: rows in all, shared equally; $8: rows of a shard and topic that may
+ * be taken beyond that.
+ */
+export const NEXT_ROWS: Statement = {
+  name: "outbox_next",
+  text: `${LANES}, free AS MATERIALIZED (
       SELECT l.shard, l.topic FROM lane l
       WHERE l.topic IS NOT NULL AND l.topic <> ALL ($2::text[])
         AND NOT EXISTS (SELECT FROM unnest($3::smallint[], $4::text[]) AS b (shard, topic)
@@ -67,12 +69,16 @@ export const REMOVE_ROWS: Statement = {
     AND id >= (SELECT min(i) FROM unnest($3::bigint[]) AS i) AND id <= (SELECT max(i) FROM unnest($3::bigint[]) AS i)`,
 };
 
-/** How much waits in each shard, and how old the oldest of it is. */
+/** How much waits in each of the shards in $1, counted up to $2, and how old the oldest of it is. */
 export const LAG: Statement = {
   name: "outbox_lag",
-  text: `SELECT shard, count(*) AS rows,
-      (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::bigint AS oldest_ms
-    FROM hub.outbox GROUP BY shard`,
+  text: `${LANES} SELECT s.shard,
+      (SELECT count(*) FROM (SELECT FROM hub.outbox o WHERE o.shard = s.shard LIMIT $2::int) AS counted) AS rows,
+      (extract(epoch FROM clock_timestamp() - (
+        SELECT min((SELECT o.created_at FROM hub.outbox o WHERE o.shard = l.shard AND o.topic = l.topic ORDER BY o.id LIMIT 1))
+        FROM lane l WHERE l.shard = s.shard AND l.topic IS NOT NULL
+      )) * 1000)::bigint AS oldest_ms
+    FROM unnest($1::smallint[]) AS s (shard)`,
 };
 
 /** Takes shards that are free, for the session. $1: a number that all hubs know them by; $2: shards. */

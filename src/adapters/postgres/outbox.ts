@@ -30,6 +30,8 @@ export interface OutboxPlace {
 /** Rows of one look, and those that each shard and topic may have whatever there is in others. */
 const LOOK_ROWS = 2_000;
 const LANE_ROWS = 50;
+/** Rows of a shard up to which they are counted: more are not told from these. */
+const COUNTED_ROWS = 100_000;
 const BODY_BYTES = 4 * 1024 * 1024;
 const ALL_SHARDS: ReadonlySet<number> = new Set(Array.from({ length: RELAY_SHARDS }, (_, shard) => shard));
 const NO_SHARDS: ReadonlySet<number> = new Set();
@@ -54,7 +56,7 @@ interface Row {
 interface CountedShard {
   readonly shard: number;
   readonly rows: string;
-  readonly oldest_ms: string;
+  readonly oldest_ms: string | null;
 }
 
 interface EventOfRow {
@@ -132,13 +134,15 @@ export class PostgresOutbox implements Outbox {
   async lag(): Promise<OutboxLag> {
     const counted = this.#isUntouched()
       ? []
-      : await this.#at.use(({ relays }) => relays.once<CountedShard>("hub_relay", { userIds: [] }, LAG));
+      : await this.#at.use(({ relays }) =>
+          relays.once<CountedShard>("hub_relay", { userIds: [] }, bind(LAG, [...ALL_SHARDS], COUNTED_ROWS)),
+        );
     const byShard = new Map(counted.map((row) => [row.shard, row]));
     const shards = [...ALL_SHARDS].map((shard): ShardLag => {
-      const { rows = 0, oldest_ms = 0 } = byShard.get(shard) ?? {};
+      const { rows = 0, oldest_ms: oldestMs = 0 } = byShard.get(shard) ?? {};
       // The embedded database is this process's alone.
       const holder = this.#locks ? (this.#locks.holders.get(shard) ?? "") : THIS_HUB;
-      return { shard, rows: Number(rows), oldestMs: Number(oldest_ms), holder };
+      return { shard, rows: Number(rows), oldestMs: Number(oldestMs), holder };
     });
     const rows = shards.reduce((sum, each) => sum + each.rows, 0);
     return { rows, oldestMs: Math.max(...shards.map(({ oldestMs }) => oldestMs)), shards };

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Admin, Kafka, logLevel } from "kafkajs";
+import { type Admin, Kafka, logLevel, type SASLOptions } from "kafkajs";
 
 /** A record as a consumer gets it. */
 export interface ConsumedRecord {
@@ -13,10 +13,15 @@ export interface ConsumedRecord {
 }
 
 /** Everything that is in topics now, each partition in its order, read by another client than the one that wrote it. */
-export async function readRecords(bootstrap: string, topics: readonly string[]): Promise<ConsumedRecord[]> {
+export async function readRecords(
+  bootstrap: string,
+  topics: readonly string[],
+  sasl?: SASLOptions,
+): Promise<ConsumedRecord[]> {
   const kafka = new Kafka({
     brokers: bootstrap.split(","),
     logLevel: logLevel.NOTHING,
+    ...(sasl && { sasl }),
     retry: { retries: 10, initialRetryTime: 100 },
   });
   const admin = kafka.admin();

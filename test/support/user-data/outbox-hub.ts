@@ -1,0 +1,90 @@
+import { expect } from "vitest";
+import { type Running, startProcess } from "../process.ts";
+import { userDataClient } from "./clients.ts";
+import { type ConsumedRecord, firstSequences } from "./kafka-records.ts";
+
+/** Topics of the shipped routes that `Load` writes to. */
+export const LOAD_TOPICS = ["user.trades", "user.auth", "user.commands", "user.transactions"];
+
+/** A hub in a process of its own that keeps an outbox. */
+export interface OutboxHub {
+  readonly running: Running;
+  readonly url: string;
+  readonly client: ReturnType<typeof userDataClient>;
+  /** What it tells of its outbox; undefined: it sends none. */
+  outbox(): Promise<OutboxComponent | undefined>;
+  /** One of its metrics. */
+  metric(name: string): Promise<number>;
+  kill(): Promise<void>;
+  /** Ends it in its own time. */
+  stop(): Promise<void>;
+}
+
+export interface OutboxComponent {
+  readonly verdict: string;
+  readonly reason: string;
+  readonly warnings: readonly string[];
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+/** Starts one, and waits until it saves. */
+export async function startOutboxHub(env: Record<string, string>): Promise<OutboxHub> {
+  const running = startProcess(["serve", "--port", "0"], { HUB_LOG_LEVEL: "error", ...env });
+  const [, url = ""] = await running.waitFor(/serves at (http:\/\/\S+)/);
+  const client = userDataClient(url);
+  const reads = (): Promise<boolean> =>
+    client.getUserData({ userId: "nobody", dataType: "auth" }).then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(reads, { timeout: 60_000 }).toBe(true);
+  return {
+    running,
+    url,
+    client,
+    outbox: async () => {
+      const { components } = (await (await fetch(`${url}/api/health`)).json()) as {
+        components: Record<string, OutboxComponent>;
+      };
+      return components.outbox;
+    },
+    metric: async (name) => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
+    },
+    kill: async () => {
+      running.process.kill("SIGKILL");
+      await running.exited;
+    },
+    stop: async () => {
+      running.process.kill("SIGTERM");
+      expect(await running.exited).toBe(0);
+    },
+  };
+}
+
+/**
+ * What consumers can rely on: of each user all sequences have arrived, from 1 and without gaps over all topics; in each
+ * topic in their order; and what came again came as it had come before, at most so many times.
+ */
+export function expectAllInOrder(
+  records: readonly ConsumedRecord[],
+  stored: ReadonlyMap<string, number>,
+  interruptions: number,
+): void {
+  const topics = [...new Set(records.map(({ topic }) => topic))];
+  for (const [userId, events] of stored) {
+    const all: bigint[] = [];
+    for (const topic of topics) {
+      const order = firstSequences(records, topic, userId);
+      expect(order).toEqual(order.toSorted((a, b) => Number(a - b)));
+      all.push(...order);
+      const arrivals = records
+        .filter((record) => record.topic === topic && record.key === userId)
+        .map(({ headers }) => Number(headers.ce_sequence));
+      const stepsBack = arrivals.filter((sequence, at) => at > 0 && sequence <= (arrivals[at - 1] ?? 0));
+      expect(stepsBack.length).toBeLessThanOrEqual(interruptions);
+    }
+    expect(all.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: events }, (_, n) => n + 1));
+  }
+}
