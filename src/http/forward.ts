@@ -124,6 +124,8 @@ export class Forward {
       if (!upstream.closed) upstream.close(NGHTTP2_CANCEL);
     });
     upstream.once("close", () => {
+      // The pipe has stopped reading; what is left of the request stands before the next one of its connection.
+      if (!request.complete && !request.destroyed) request.resume();
       if (upstream.rstCode !== NGHTTP2_NO_ERROR || !response.headersSent) response.destroy();
     });
   }
