@@ -15,7 +15,7 @@ import type { Growth } from "./curves.ts";
 import { topicsAnswer, topicsCall, topicsLoad } from "./topics.ts";
 
 const WHY =
-  "A read of one domain costs the same however many topics there are: its answer is laid out once. Start, memory and a publish follow the size of the documents, which are read, compared and checked as a whole; below a thousand topics what is fixed hides it. Memory is what the process holds after a load of reads.";
+  "A read of one domain costs the same however many topics there are: its answer is laid out once. Start, memory and a publish follow the size of the documents, which are compared and checked as a whole, and read once when they have changed; no other call is answered while that goes on in one piece. Below a thousand topics what is fixed hides it. Memory is what the process holds after a load of reads.";
 const SIZES = [10, 100, 1_000, 10_000, 100_000];
 const DOCUMENT = "phase2/messaging/kafka.json";
 const READ_SECONDS = 2;
