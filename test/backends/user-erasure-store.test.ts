@@ -1,6 +1,10 @@
+import { generateKeyPairSync } from "node:crypto";
 import { expect, it } from "vitest";
+import { bucketOf } from "../../src/data/buckets.ts";
+import { Erasure } from "../../src/data/erasure.ts";
 import type { ErasureStore } from "../../src/data/erasure-store.ts";
 import { EVENT_TABLES, type EventTable } from "../../src/data/event-tables.ts";
+import { historySigner } from "../../src/data/history-keys.ts";
 import type { Appended } from "../../src/data/user-event.ts";
 import { describeEngines, type Engine } from "../support/user-data/engine.ts";
 import { erasureOf, inShort } from "../support/user-data/erasure.ts";
@@ -201,5 +205,27 @@ await describeEngines("an erasure", (engine) => {
     expect(await store.after("read", EVENT_TABLES, 0n)).toEqual([]);
     await fill(engine(), "unread", ["user_trades"], 1);
     expect(await store.restricted("unread", EVENT_TABLES, 0n)).toEqual([]);
+  });
+
+  it("finds its user among several databases, and carries on in each", async () => {
+    const { rule } = erasureOf(engine());
+    const calls: string[] = [];
+    const store = (name: string) => ({
+      ...{ isOpened: () => true, remove: async () => 0, due: async () => [] },
+      mark: async ({ userId }: { userId: string }) => void calls.push(`${name} ${userId}`),
+      look: async (...[order, tables, judge]: Parameters<ErasureStore["look"]>) =>
+        (await engine().store().erasures().look(order, tables, judge)) as never,
+    });
+    const stores = [store("a"), store("b")] as unknown as ErasureStore[];
+    const signer = async () =>
+      historySigner(
+        generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+      );
+    const erasure = new Erasure(rule, stores, (bucket) => (bucket < 512 ? 0 : 1), signer);
+    const users = ["user-0", "user-1", "user-2", "user-3"];
+    for (const userId of users)
+      await erasure.erase({ userId, reason: "r", author: "a" }, new AbortController().signal);
+    expect(calls).toEqual(users.map((userId) => `${bucketOf(userId) < 512 ? "a" : "b"} ${userId}`));
+    expect(new Set(calls.map(([name]) => name)).size).toBe(2);
   });
 });
