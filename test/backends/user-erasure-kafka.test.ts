@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { openEventPublisher } from "../../src/adapters/kafka/event-publisher.ts";
@@ -32,7 +33,7 @@ if (shared) {
         });
 
       it("takes back what waits, and is the last that a compacted topic hears of the user", async () => {
-        const at = `${kafka.prefix}${engine().kind.toLowerCase()}.erased.`;
+        const at = `${kafka.prefix}erased.${randomUUID()}.`;
         const [events, state, floored] = [`${at}events`, `${at}state`, `${at}floored`];
         await Promise.all([
           kafka.tool("topics", ["--create", "--topic", events, "--partitions", "3"]),
