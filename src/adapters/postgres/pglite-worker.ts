@@ -16,8 +16,9 @@ export type FromWorker = "open" | Uint8Array | "reset" | "closed";
 
 /** From 0, what every thread has, to 19. */
 const NICENESS = 10;
-giveWay();
 const database = await PGlite.create({ dataDir: workerData.directory });
+// Not before: whoever asks first waits for the opening, of which a new database makes seconds of work.
+giveWay();
 // One message after another: the database has one session.
 let last: Promise<unknown> = Promise.resolve();
 port.on("message", (message: ToWorker) => {
