@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeAll, expect, it } from "vitest";
 import { openEventPublisher } from "../../src/adapters/kafka/event-publisher.ts";
@@ -62,7 +63,7 @@ if (shared)
       let at = "";
       let trades = "";
       beforeAll(async () => {
-        at = `${shared?.prefix}${engine().kind.toLowerCase()}.`;
+        at = `${shared?.prefix}${randomUUID()}.`;
         trades = `${at}trades`;
         await createTopic(trades);
       });
