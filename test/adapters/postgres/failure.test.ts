@@ -33,6 +33,11 @@ it("takes no answer in time, and a connection that is gone, for an outage", () =
 });
 
 it("leaves what is the fault of a row as it is", () => {
-  const error = ofCode("23514", "no partition of relation found for row");
+  const error = ofCode("23514", "new row violates check constraint");
   expect(toFailure(error)).toBe(error);
+});
+
+it("names the field and the way out where a row has no partition", () => {
+  const error = toFailure(ofCode("23514", 'no partition of relation "user_trades" found for row'));
+  expect(error).toMatchObject({ message: expect.stringMatching(/^event_id: .*make the id when/) });
 });
