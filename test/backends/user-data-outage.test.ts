@@ -10,7 +10,8 @@ import { describeWith } from "../support/toolchains.ts";
 import { userDataClient } from "../support/user-data/clients.ts";
 
 const RECOVERY_MS = 5_000;
-const CONNECTIONS = 4 + 8;
+// Lanes, everything else, and one for what removes events.
+const CONNECTIONS = 4 + 8 + 1;
 
 type UserDataClient = ReturnType<typeof userDataClient>;
 
