@@ -34,7 +34,7 @@ export async function runBatch(
 
 // Parsed each time, and gone with the transaction.
 function unnamed(statements: readonly Statement[]): readonly Statement[] {
-  return statements.map(({ text, values = [] }) => ({ text, values }));
+  return statements.map((statement) => ({ ...statement, name: "" }));
 }
 
 const preparedOn = new WeakMap<Connection, Map<string, Prepared>>();
