@@ -48,7 +48,7 @@ it("a Kafka that takes connections and says nothing keeps nobody waiting, and is
   // What looks at brokers is loaded with the first look at one.
   const silent = expect.stringMatching(/does not answer|no answer/);
   await found("/api/health", { components: { kafka: { verdict: "wrong", reason: silent } } }, 20_000);
-  await found(TOPICS, { status: "error", unknown: 9, healthy: 0, error: silent });
+  await found(TOPICS, { status: "error", unknown: 10, healthy: 0, error: silent });
   expect(median()).toBeLessThan(ANSWER_MS);
 });
 
@@ -80,7 +80,7 @@ await describeWith(
       };
       await found(
         TOPICS,
-        { status: "degraded", topics: { "user.auth": unseen }, missing: 8, unknown: 1 },
+        { status: "degraded", topics: { "user.auth": unseen }, missing: 9, unknown: 1 },
         20_000,
       );
       expect(await get("/api/health")).toMatchObject({ components: { kafka: { verdict: "ok" } } });
