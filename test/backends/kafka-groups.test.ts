@@ -1,5 +1,5 @@
 import { Consumer, stringDeserializers } from "@platformatic/kafka";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { HealthStatus, ResourceStatus } from "../../gen/centralhub/health/v1/health_pb.ts";
 import { discard, kafkaOptions } from "../../src/adapters/kafka/connect.ts";
 import { accessTo, asAdmin, inspectKafka, kafkaDocuments, told } from "../support/inspected-kafka.ts";
@@ -33,8 +33,15 @@ for (const [line, protocol] of [
         await inspected?.stop();
         await asAdmin(access, async (admin) => {
           await admin.deleteTopics({ topics: [topic] });
-          const mine = [...(await admin.listGroups()).keys()].filter((name) => name.startsWith(kafka.prefix));
-          if (mine.length > 0) await admin.deleteGroups({ groups: mine });
+          // Until its last member has left a group is refused, and without its topic it may end by itself.
+          await vi.waitFor(
+            async () => {
+              const names = [...(await admin.listGroups()).keys()];
+              const mine = names.filter((name) => name.startsWith(kafka.prefix));
+              if (mine.length > 0) await admin.deleteGroups({ groups: mine });
+            },
+            { timeout: 30_000, interval: 200 },
+          );
         });
       });
 
