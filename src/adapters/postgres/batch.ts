@@ -110,21 +110,21 @@ class Batch {
     const index = this.#answers.length;
     const { columns } = this.#prepared[index] as Prepared;
     const make = this.#statements[index]?.row;
-    const row: Row = {};
     try {
       if (make) {
         this.#rows.push(make(fields));
         return;
       }
+      const row: Row = {};
       for (let at = 0; at < columns.length; at++) {
         const { name, parse } = columns[at] as Column;
         const text = fields[at];
         row[name] = typeof text === "string" ? parse(text) : null;
       }
+      this.#rows.push(row);
     } catch (error) {
       this.#fault ??= error as Error;
     }
-    this.#rows.push(row);
   }
 
   handleCommandComplete({ text }: { text: string }): void {

@@ -2,7 +2,7 @@ import { Pool, type PoolClient, type PoolConfig } from "pg";
 import { type Answer, runBatch } from "./batch.ts";
 import { isConnectionLost, isContention, TookTooLong, toFailure, unavailable } from "./failure.ts";
 import { notePooler } from "./pooler.ts";
-import type { Statement } from "./statement.ts";
+import { bind, type Statement } from "./statement.ts";
 
 /** The roles that transactions run as. */
 export type Role = "hub_append" | "hub_read" | "hub_relay" | "hub_retention";
@@ -60,8 +60,8 @@ export class Database {
   }
 
   /**
-   * Runs statements in a transaction of their own, in one round trip, and gives the rows of the last. It is tried again when its connection had broken
-   * before, or another transaction was in the way.
+   * Runs statements in a transaction of their own, in one round trip, and gives the rows of the last. It is tried again
+   * when its connection had broken before, or another transaction was in the way.
    */
   async once<Row extends object>(
     role: Role,
@@ -170,28 +170,53 @@ export class Database {
   }
 }
 
-// What is set so ends with the transaction, whoever has the connection next, and also behind a pooler.
+/** What a transaction begins with; $1 of the second: the context. */
 export function begin(role: Role, context: Context): readonly [Statement, Statement] {
-  const isOne = "userId" in context;
-  const hasRestricted = isOne && context.hasRestricted === true;
-  const [setting, value] = isOne
-    ? ["app.user_id", context.userId]
-    : ["app.user_ids", JSON.stringify(Object.fromEntries([...context.userIds].map((userId) => [userId, 1])))];
-  const local = (name: string, to: string): string => `set_config('${name}', ${to}, true)`;
-  return [
-    { name: `begin_${role}`, text: `BEGIN ISOLATION LEVEL READ COMMITTED ${MODES[role]}` },
-    {
-      name: `${role}_for_${hasRestricted ? "all_of_user" : isOne ? "user" : "users"}`,
-      text: `SELECT ${[
-        local("role", `'${role}'`),
-        local("lock_timeout", "'4s'"),
-        local("statement_timeout", "'10s'"),
-        local("idle_in_transaction_session_timeout", "'10s'"),
-        ...(OFF[role] ?? []).map((setting) => local(setting, "'off'")),
-        local(setting, "$1"),
-        ...(hasRestricted ? [local("app.restricted", "'read'")] : []),
-      ].join(", ")}`,
-      values: [value],
-    },
+  const [transaction, setting] = BEGIN[role][scopeOf(context)];
+  return [transaction, bind(setting, "userId" in context ? context.userId : listOf(context.userIds))];
+}
+
+type Scope = "user" | "all_of_user" | "users";
+
+const local = (setting: string, to: string): string => `set_config('${setting}', ${to}, true)`;
+const CONTEXTS: Readonly<Record<Scope, readonly string[]>> = {
+  user: [local("app.user_id", "$1")],
+  all_of_user: [local("app.user_id", "$1"), local("app.restricted", "'read'")],
+  users: [local("app.user_ids", "$1")],
+};
+const BEGIN: Readonly<Record<Role, Readonly<Record<Scope, readonly [Statement, Statement]>>>> = {
+  hub_append: beginnings("hub_append"),
+  hub_read: beginnings("hub_read"),
+  hub_relay: beginnings("hub_relay"),
+  hub_retention: beginnings("hub_retention"),
+};
+
+// What is set so ends with the transaction, whoever has the connection next, and also behind a pooler.
+function beginnings(role: Role): Readonly<Record<Scope, readonly [Statement, Statement]>> {
+  const transaction = {
+    name: `begin_${role}`,
+    text: `BEGIN ISOLATION LEVEL READ COMMITTED ${MODES[role]}`,
+  };
+  const settings = [
+    local("role", `'${role}'`),
+    local("lock_timeout", "'4s'"),
+    local("statement_timeout", "'10s'"),
+    local("idle_in_transaction_session_timeout", "'10s'"),
+    ...(OFF[role] ?? []).map((setting) => local(setting, "'off'")),
   ];
+  const of = (scope: Scope): readonly [Statement, Statement] => [
+    transaction,
+    { name: `${role}_for_${scope}`, text: `SELECT ${[...settings, ...CONTEXTS[scope]].join(", ")}` },
+  ];
+  return { user: of("user"), all_of_user: of("all_of_user"), users: of("users") };
+}
+
+function scopeOf(context: Context): Scope {
+  if (!("userId" in context)) return "users";
+  return context.hasRestricted ? "all_of_user" : "user";
+}
+
+// A JSON object, of which the policies ask whether it has a key.
+function listOf(userIds: Iterable<string>): string {
+  return JSON.stringify(Object.fromEntries([...userIds].map((userId) => [userId, 1])));
 }

@@ -1,9 +1,8 @@
 import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
-import type { Statement } from "./statement.ts";
+import { micros, perTable, type Statement } from "./statement.ts";
 
 // What erasures ask. The text is made here of constants.
 
-const micros = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint`;
 const moment = (us: string): string => `'epoch'::timestamptz + ${us} * interval '1 microsecond'`;
 
 /** Marks a user as erased; one that is stays as it is. $1: user. */
@@ -117,9 +116,7 @@ export const DUE: Statement = {
   name: "erasures_due",
   text: `SELECT DISTINCT ON (user_id) user_id, reason, author FROM hub.erasure e
     WHERE user_id > $1 AND action = 'RESTRICTED' AND (next_at <= clock_timestamp()
-      OR (next_at IS NULL AND NOT EXISTS (SELECT FROM hub.legal_hold h
-        WHERE h.user_id = e.user_id AND (cardinality(h.data_types) = 0 OR e.data_type = ANY (h.data_types)
-          OR NOT h.data_types <@ $3::text[]))))
+      OR (next_at IS NULL AND e.user_id <> ALL (hub.held_users(e.data_type, $3::text[]))))
     ORDER BY user_id LIMIT $2::int`,
 };
 
@@ -134,10 +131,3 @@ export const LEFT: Statement = {
     ) AS left_over
     WHERE EXISTS (SELECT FROM hub.erasure WHERE user_id = $1) ORDER BY seq LIMIT $4::int`,
 };
-
-function perTable(make: (table: EventTable) => Statement): Readonly<Record<EventTable, Statement>> {
-  return Object.fromEntries(EVENT_TABLES.map((table) => [table, make(table)])) as Record<
-    EventTable,
-    Statement
-  >;
-}

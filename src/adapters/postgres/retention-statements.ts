@@ -1,6 +1,6 @@
-import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
+import type { EventTable } from "../../data/event-tables.ts";
 import { goneRows } from "./keeping.ts";
-import type { Statement } from "./statement.ts";
+import { perTable, type Statement } from "./statement.ts";
 
 // What the retention job asks. The text is made here of constants; names of partitions are values.
 
@@ -67,10 +67,3 @@ export const PRUNE = "SELECT hub.prune_partition($1, $2, $3::text[]) AS events";
 /** Whether a partition is there. $1: its name. */
 export const IS_THERE =
   "SELECT EXISTS (SELECT FROM hub.event_partitions() WHERE partition_name = $1) AS there";
-
-function perTable(make: (table: EventTable) => Statement): Readonly<Record<EventTable, Statement>> {
-  return Object.fromEntries(EVENT_TABLES.map((table) => [table, make(table)])) as Record<
-    EventTable,
-    Statement
-  >;
-}

@@ -1,20 +1,16 @@
-import { DatabaseError, type PoolClient } from "pg";
 import { eventIdFloor } from "../../data/event-id.ts";
 import { eventTable } from "../../data/event-tables.ts";
 import type { GoneHistory, Signed } from "../../data/history-records.ts";
 import type { EventMonth, HeldBy, MonthCount, Pruned, RetentionStore } from "../../data/retention-store.ts";
 import type { Database } from "./database.ts";
-import { toFailure } from "./failure.ts";
 import { goneValues, LOCK_KEEPING } from "./keeping.ts";
 import type { OpenDatabase } from "./opening.ts";
 import {
   COUNT_MONTH,
   FORGET_DRAFTS,
   INSERT_DRAFT,
-  IS_THERE,
   LAST_DRAFT,
   MONTHS,
-  PRUNE,
   UNDRAFTED,
 } from "./retention-statements.ts";
 import { bind } from "./statement.ts";
@@ -46,12 +42,6 @@ interface EventRow {
 const PART_EVENTS = 1_000;
 const COUNTED = 1_000_000;
 const NOBODY = { userIds: [] };
-// As the other transactions of the hub, but for the time: all events of the month are looked at once more.
-const BEGIN =
-  "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL ROLE hub_retention; SET LOCAL lock_timeout = '4s'; SET LOCAL statement_timeout = '15min'";
-/** What hub.prune_partition says when the records are others than those of the events. */
-const STALE = "HU001";
-
 /** The months of a database, as the role that may remove them. */
 export class PostgresRetention implements RetentionStore {
   readonly #at: RetentionPlace;
@@ -115,15 +105,10 @@ export class PostgresRetention implements RetentionStore {
     await this.#use((database) => database.once("hub_retention", NOBODY, bind(FORGET_DRAFTS, partition)));
   }
 
-  async prune({ partition }: EventMonth, { dataType, dataTypes }: HeldBy): Promise<Pruned> {
-    try {
-      return await this.#use((database) =>
-        database.lend(async (client) => await pruneNow(client, partition, dataType, dataTypes)),
-      );
-    } catch (error) {
-      if (error instanceof DatabaseError && error.code === STALE) return "stale";
-      throw toFailure(error);
-    }
+  async prune({ partition }: EventMonth, by: HeldBy): Promise<Pruned> {
+    // With it comes the driver, without which a hub starts sooner.
+    const { pruneMonth } = await import("./pruning.ts");
+    return await pruneMonth((work) => this.#use(work), partition, by);
   }
 
   async count(month: EventMonth, { dataType, dataTypes }: HeldBy): Promise<MonthCount> {
@@ -141,21 +126,4 @@ export class PostgresRetention implements RetentionStore {
 
 function boundsOf({ fromMs, endMs }: EventMonth): readonly string[] {
   return [eventIdFloor(fromMs), eventIdFloor(endMs)];
-}
-
-// The connection is given up when this throws, and its transaction with it.
-async function pruneNow(
-  client: PoolClient,
-  partition: string,
-  dataType: string,
-  dataTypes: readonly string[],
-): Promise<Pruned> {
-  await client.query(BEGIN);
-  await client.query(LOCK_KEEPING.text);
-  const pruned = await client.query<{ events: string | null }>(PRUNE, [partition, dataType, dataTypes]);
-  const left = await client.query<{ there: boolean }>(IS_THERE, [partition]);
-  const { command } = await client.query("COMMIT");
-  if (command !== "COMMIT") throw new Error(`the transaction ended with ${command}`);
-  const events = pruned.rows[0]?.events ?? null;
-  return events === null ? "missing" : { events: Number(events), isGone: left.rows[0]?.there === false };
 }

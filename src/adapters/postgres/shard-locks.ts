@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { Client } from "pg";
+import type { Client } from "pg";
 import { RELAY_SHARDS } from "../../data/buckets.ts";
 import { HELD_LOCKS, TRY_LOCKS } from "./outbox-statements.ts";
 
@@ -67,7 +67,9 @@ export class ShardLocks {
   }
 
   async #open(): Promise<Client> {
-    const client = new Client({
+    // The driver is loaded only now, as it is for the store: a hub starts sooner without it.
+    const { Client: PgClient } = await import("pg");
+    const client = new PgClient({
       connectionString: this.#url,
       connectionTimeoutMillis: ANSWER_MS,
       query_timeout: ANSWER_MS,

@@ -1,13 +1,8 @@
 import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
 import { pageRow } from "./page-row.ts";
-import type { Statement } from "./statement.ts";
+import { micros, perTable, type Statement } from "./statement.ts";
 
 // Every statement about user data. Their text is made here, once, of constants: what callers say is a value always.
-
-/** Microseconds since 1970 of a column, as a whole number. */
-function micros(column: string): string {
-  return `(extract(epoch FROM ${column}) * 1000000)::bigint`;
-}
 
 const COLUMNS = `user_id, event_id, event_type, body, ${micros("ingested_at")} AS record_us, seq, prev_hash, hash`;
 
@@ -162,10 +157,3 @@ export const PAGE_TOKEN_KEY: Statement = {
   name: "page_token_key",
   text: "SELECT key FROM hub.page_token_key",
 };
-
-function perTable(make: (table: EventTable) => Statement): Readonly<Record<EventTable, Statement>> {
-  return Object.fromEntries(EVENT_TABLES.map((table) => [table, make(table)])) as Record<
-    EventTable,
-    Statement
-  >;
-}
