@@ -103,8 +103,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
 
   const publisher = await eventPublisher(settings, config.snapshot.documents.infrastructure?.message);
   const { userData, userHistory, retentionOutlook, erasure, isRelayed, onStored } = await openUserData({
-    ...{ settings, config, metrics, logger, lifecycle },
-    relay: publisher && { publisher, components: infrastructure },
+    ...{ settings, config, metrics, logger, lifecycle, publisher },
     components: infrastructure,
   });
   startErasures({ erasure, logger, lifecycle });
@@ -117,11 +116,8 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const shutdown = new AbortController();
   const open = { health: settings.publicHealth, reflection: settings.publicReflection };
 
-  const hot = new HotAnswers({
-    gate,
-    basis: () => config.snapshot,
-    extraHeaders: () => staleness(live.log.status),
-  });
+  const extraHeaders = (): Record<string, string> => staleness(live.log.status);
+  const hot = new HotAnswers({ gate, basis: () => config.snapshot, extraHeaders });
   const metricsNeed = settings.publicMetrics ? ("public" as const) : { scope: "health:read" };
   const ready = (): boolean => status.get("") === "SERVING" && crew?.isWhole !== false;
   const rest = createRestHandler({
@@ -132,7 +128,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     gate,
     logger,
     metrics,
-    extraHeaders: () => staleness(live.log.status),
+    extraHeaders,
     ...settings,
   });
   const rpc = createRpc({
@@ -160,7 +156,7 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
     metrics,
     ...settings,
     shutdown: shutdown.signal,
-    extraHeaders: () => staleness(live.log.status),
+    extraHeaders,
     basisOf: (method) => (ANSWERED_BY_SNAPSHOT.has(method) ? () => config.snapshot : undefined),
     fallback: rest,
     hot,

@@ -29,9 +29,9 @@ interface Parts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
-  /** Where the events are sent, and where the outbox tells how it is; undefined: nowhere, or not by this process. */
-  readonly relay: { readonly publisher: EventPublisher; readonly components: ComponentBoard } | undefined;
-  /** Where what removes events tells how that goes; undefined: another process does it. */
+  /** What sends the events; undefined: nothing, or not in this process. */
+  readonly publisher: EventPublisher | undefined;
+  /** Where what sends and what removes events tell how that goes; undefined: another process does both. */
   readonly components?: ComponentBoard;
   /** Tells the process that sends them that a database has events for it, by the database's place among all. */
   readonly onStored?: (database: number) => void;
@@ -56,7 +56,7 @@ export async function openUserData({
   metrics,
   logger,
   lifecycle,
-  relay,
+  publisher,
   components,
   onStored,
 }: Parts): Promise<UserDataParts> {
@@ -67,7 +67,7 @@ export async function openUserData({
   const { PostgresUserEventStore } = await import("./adapters/postgres/user-event-store.ts");
   const { places, storeOf } = placesOf(settings);
   const { databaseOutbox } = settings;
-  const isRelayed = databaseOutbox !== "off" && (relay !== undefined || onStored !== undefined);
+  const isRelayed = databaseOutbox !== "off" && (publisher !== undefined || onStored !== undefined);
   const relays: Relay[] = [];
   const wake = onStored ?? ((database: number) => relays[database]?.wake());
   let retention: ReturnType<typeof startRetention> | undefined;
@@ -103,11 +103,11 @@ export async function openUserData({
   for (const [index, store] of stores.entries()) {
     if (!("embeddedIn" in (places[index] as Place))) store.open().catch(() => {});
   }
-  if (relay && isRelayed) {
+  if (publisher && components && isRelayed) {
     const backfill = backfillOf(settings.databaseOutboxFrom, router);
     const outboxes = stores.map((store) => store.outbox(backfill));
     const lagMs = settings.databaseOutboxLagMs;
-    relays.push(...startRelays({ ...relay, outboxes, lagMs, metrics, logger, lifecycle }));
+    relays.push(...startRelays({ publisher, components, outboxes, lagMs, metrics, logger, lifecycle }));
   }
   metrics.gauge("hub_userdata_waiting_events", "User events that wait to be stored.", () => data.waiting);
   metrics.gauge("hub_userdata_followers", "Open live tails of user data.", () => data.followers);

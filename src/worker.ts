@@ -125,7 +125,7 @@ async function serve({ settings, ...begun }: Start, logger: Logger): Promise<voi
   const users = isEmbedded(settings)
     ? undefined
     : await openUserData({
-        ...{ settings, config, metrics, logger, lifecycle, relay: undefined },
+        ...{ settings, config, metrics, logger, lifecycle, publisher: undefined },
         ...(begun.isRelayed ? { onStored } : {}),
       });
   const audit = openAuditLog(settings.dataDir, logger);

@@ -68,7 +68,7 @@ flags of serve; each bears the name of a variable of the environment, HUB_PORT t
   --database-admin-url URL the same with a login that may run migrations
   --database-allow-bypass BOOL  serve user data with a login that could bypass row security (false)
   --database-signing-key FILE  private key, in PEM, that records of removed events are signed with (one in the data directory)
-  --database-retention     whether months of user data that nothing keeps any longer are removed: true or false (true)
+  --database-retention BOOL  remove months of user data that nothing keeps any longer (true)
   --database-outbox WHEN   note each user event in the outbox for Kafka: auto, on or off (auto)
   --database-outbox-from POSITION  begin it with events stored before: now, beginning or a time (now)
   --log-level LEVEL        trace, debug, info, warn, error or silent (info)

@@ -3,6 +3,7 @@ import type { ConfigManager } from "../config/config-manager.ts";
 import type { DataRouter } from "./data-router.ts";
 import type { ErasureOutcome, Found, Restricted, TableFloor, Tombstones } from "./erasure-store.ts";
 import { EVENT_TABLES, type EventTable } from "./event-tables.ts";
+import { fromEventMs } from "./retention-rule.ts";
 
 interface Floor {
   readonly name: string;
@@ -39,13 +40,10 @@ export class ErasureRule {
 
   /** All tables. What is not known is kept for ever: an erasure cannot be undone. */
   tables(nowMs: number = Date.now()): readonly FlooredTable[] {
-    const routes = new Map<string, string[]>();
-    for (const { table, topic } of this.router.topics())
-      routes.set(table, [...(routes.get(table) ?? []), topic]);
     return EVENT_TABLES.map((table) => {
-      const topics = routes.get(table);
-      const floors = topics
-        ? topics.flatMap((topic) => this.#floorsOf(topic, nowMs))
+      const route = this.router.ofTable(table);
+      const floors = route
+        ? [route.topic, route.stateTopic].flatMap((topic) => this.#floorsOf(topic, nowMs))
         : [{ name: "no data type of data-routes.yaml has the table", us: undefined }];
       const isEndless = floors.some(({ us }) => us === undefined);
       const keepUs = floors.reduce((most, { us = 0n }) => (us > most ? us : most), 0n);
@@ -111,11 +109,10 @@ export class ErasureRule {
   }
 
   #floorsOf(topic: string, nowMs: number): Floor[] {
-    // When accounts were closed is not known here.
-    return floorsOf(this.#config.snapshot.documents, topic, nowMs).map(({ rule, floorMs, clockStart }) => ({
-      name: rule,
-      us: clockStart === "event" ? floorMs * 1000n : undefined,
-    }));
+    return floorsOf(this.#config.snapshot.documents, topic, nowMs).map((floor) => {
+      const ms = fromEventMs(floor);
+      return { name: floor.rule, us: ms === undefined ? undefined : ms * 1000n };
+    });
   }
 }
 

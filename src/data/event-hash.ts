@@ -17,7 +17,7 @@ export function eventHash(event: Hashed, previousHash: Buffer): Buffer {
   const header = Buffer.allocUnsafe(16);
   header.writeBigUInt64BE(event.sequence, 0);
   header.writeBigInt64BE(event.recordTimeUs, 8);
-  return sha256(Buffer.concat([DOMAIN, previousHash, header, ...texts.map(text), event.bodySha256]));
+  return sha256(Buffer.concat([DOMAIN, previousHash, header, ...texts.map(lengthAndText), event.bodySha256]));
 }
 
 /** The SHA-256 of a payload. */
@@ -25,8 +25,8 @@ export function bodyHash(body: Buffer): Buffer {
   return sha256(body);
 }
 
-// Each text after its length in bytes, so that no two lists of texts give the same bytes.
-function text(value: string): Buffer {
+/** A text after its length in bytes, so that no two lists of texts give the same bytes. */
+export function lengthAndText(value: string): Buffer {
   const bytes = Buffer.allocUnsafe(4 + Buffer.byteLength(value));
   bytes.writeUInt32BE(bytes.length - 4);
   bytes.write(value, 4);

@@ -79,7 +79,6 @@ export class HistoryCheck {
     }
   }
 
-  /** `dataType` is only for what is said of it. */
   addEvent(event: Claimed): void {
     const { sequence, hash, previousHash } = event;
     const say = (fault: string): void => this.faults.add(`event ${sequence}: ${fault}`);

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import { lengthAndText as text } from "./event-hash.ts";
 import type { HistorySigner } from "./history-keys.ts";
 
 /** One event that is gone. */
@@ -89,11 +90,4 @@ function whole(value: bigint): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(value);
   return bytes;
-}
-
-function text(value: string): Buffer {
-  const bytes = Buffer.from(value, "utf8");
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
 }

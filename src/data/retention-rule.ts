@@ -1,4 +1,4 @@
-import { days, floorsOf } from "../config/checks/compliance.ts";
+import { days, type Floor, floorsOf } from "../config/checks/compliance.ts";
 import type { ConfigManager } from "../config/config-manager.ts";
 import type { DataRouter } from "./data-router.ts";
 import type { EventTable } from "./event-tables.ts";
@@ -45,15 +45,26 @@ export class RetentionRule {
     let keepMs = own === undefined || own < 0n ? undefined : own;
     for (const each of new Set([topic, stateTopic].filter(Boolean))) {
       for (const { rule, floorMs, clockStart, sources } of floorsOf(documents, each, nowMs)) {
-        // When accounts were closed is not known here, so that nothing is removed too soon.
-        const isOpen = clockStart !== "event";
+        const floor = fromEventMs({ floorMs, clockStart });
+        const isOpen = floor === undefined;
         reasons.push(`floor ${rule} on ${each}: ${floorText(floorMs, isOpen)} [${sources.join("; ")}]`);
         if (isOpen) keepMs = undefined;
-        else if (keepMs !== undefined && floorMs > keepMs) keepMs = floorMs;
+        else if (keepMs !== undefined && floor > keepMs) keepMs = floor;
       }
     }
     return { table, dataType, retentionClass, keepMs, reasons };
   }
+}
+
+/**
+ * How long a floor keeps an event, in milliseconds; undefined: for ever. When accounts were closed is not known here, so
+ * that nothing is removed too soon.
+ */
+export function fromEventMs({
+  floorMs,
+  clockStart,
+}: Pick<Floor, "floorMs" | "clockStart">): bigint | undefined {
+  return clockStart === "event" ? floorMs : undefined;
 }
 
 /**

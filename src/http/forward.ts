@@ -1,14 +1,12 @@
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { WINDOW } from "./inner-door.ts";
+import { MEMORY, UNBOUNDED, WINDOW } from "./inner-door.ts";
 import type { Request, Response } from "./listener.ts";
 
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
-const UNBOUNDED = 1_000_000_000;
 /** A connection has numbers for as many calls; whoever nears that needs another one. */
 export const CALLS_MAX = 1_000_000_000;
-const MEMORY = 1_000_000;
 /** Requests of one connection of HTTP/1.1 that may wait for the one before, before no more are read. */
 const IN_A_ROW = 32;
 

@@ -9,9 +9,10 @@ export interface InnerDoor {
   accept(connection: Duplex): void;
 }
 
-const UNBOUNDED = 1_000_000_000;
+/** As many as HTTP/2 can count, for what is not bounded between the two. */
+export const UNBOUNDED = 1_000_000_000;
 /** In megabytes: more than any hub has. */
-const MEMORY = 1_000_000;
+export const MEMORY = 1_000_000;
 
 /**
  * Serves HTTP/2 on connections that are handed to it. Whoever is at their other end has bounded its clients already, and
