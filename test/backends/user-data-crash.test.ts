@@ -4,34 +4,19 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { expect, it } from "vitest";
-import { startProcess } from "../support/process.ts";
 import { startPostgres } from "../support/servers/postgres.ts";
 import { postgresProgram } from "../support/servers/postgres-program.ts";
 import { describeWith } from "../support/toolchains.ts";
-import { userDataClient } from "../support/user-data/clients.ts";
 import { historyFaults } from "../support/user-data/history.ts";
+import { type KillableHub, startKillableHub } from "../support/user-data/killable-hub.ts";
 import { Load } from "../support/user-data/load.ts";
 
 const ROUNDS = 20;
 const EMBEDDED_ROUNDS = 5;
 const WRITERS = 12;
 
-async function startHub(env: Record<string, string>) {
-  const hub = startProcess(["serve", "--port", "0"], { HUB_LOG_LEVEL: "error", ...env });
-  const [, url = ""] = await hub.waitFor(/serves at (http:\/\/\S+)/);
-  return {
-    client: userDataClient(url),
-    kill: async () => {
-      hub.process.kill("SIGKILL");
-      await hub.exited;
-    },
-  };
-}
-
-type Hub = Awaited<ReturnType<typeof startHub>>;
-
 // The first call after a start or an outage may find the database still coming up.
-async function ready(hub: Hub, load: Load): Promise<void> {
+async function ready(hub: KillableHub, load: Load): Promise<void> {
   for (const end = performance.now() + 60_000; ; ) {
     try {
       await load.settle(hub.client);
@@ -44,7 +29,7 @@ async function ready(hub: Hub, load: Load): Promise<void> {
   }
 }
 
-async function allFaults(hub: Hub, load: Load): Promise<string[]> {
+async function allFaults(hub: KillableHub, load: Load): Promise<string[]> {
   const faults = [...load.contradictions];
   for (const userId of load.users) {
     faults.push(...(await historyFaults(hub.client, userId, load.acknowledged.get(userId) ?? new Map())));
@@ -80,7 +65,7 @@ await describeWith(
       const env = { DATABASE_URL: server.url, DATABASE_ALLOW_BYPASS: "true", DATABASE_OUTBOX: "true" };
       const load = new Load(8);
       try {
-        let hub = await startHub(env);
+        let hub = await startKillableHub(env);
         await ready(hub, load);
         for (let round = 0; round < ROUNDS; round++) {
           const running = load.run(hub.client, WRITERS);
@@ -93,7 +78,7 @@ await describeWith(
           load.stop();
           await running;
           if (isServerKilled) await server.restart();
-          if (isHubKilled) hub = await startHub(env);
+          if (isHubKilled) hub = await startKillableHub(env);
           await ready(hub, load);
           expect([round, await allFaults(hub, load)]).toEqual([round, []]);
         }
@@ -115,7 +100,7 @@ it(`is stored once, in order and unbroken, after ${EMBEDDED_ROUNDS} kills of a h
   const load = new Load(8);
   try {
     for (let round = 0; round <= EMBEDDED_ROUNDS; round++) {
-      const hub = await startHub({ HUB_DATA_DIR: dataDir });
+      const hub = await startKillableHub({ HUB_DATA_DIR: dataDir });
       await ready(hub, load);
       expect([round, await allFaults(hub, load)]).toEqual([round, []]);
       const running = load.run(hub.client, WRITERS);

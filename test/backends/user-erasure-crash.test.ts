@@ -2,26 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { ErasureAction } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
 import { temporaryDirectory } from "../support/hub.ts";
-import { startProcess } from "../support/process.ts";
 import { startPostgres } from "../support/servers/postgres.ts";
 import { postgresProgram } from "../support/servers/postgres-program.ts";
 import { describeWith } from "../support/toolchains.ts";
-import { userDataClient } from "../support/user-data/clients.ts";
+import { startKillableHub } from "../support/user-data/killable-hub.ts";
 
 const ROUNDS = 6;
 const STATUSES = 5_000;
-
-async function startHub(env: Record<string, string>) {
-  const hub = startProcess(["serve", "--port", "0"], { HUB_LOG_LEVEL: "error", ...env });
-  const [, url = ""] = await hub.waitFor(/serves at (http:\/\/\S+)/);
-  return {
-    client: userDataClient(url),
-    kill: async () => {
-      hub.process.kill("SIGKILL");
-      await hub.exited;
-    },
-  };
-}
 
 await describeWith(
   "an erasure",
@@ -36,7 +23,7 @@ await describeWith(
         DATABASE_ALLOW_BYPASS: "true",
         HUB_DATA_DIR: await temporaryDirectory(),
       };
-      let hub = await startHub(env);
+      let hub = await startKillableHub(env);
       try {
         for (let round = 0; round < ROUNDS; round++) {
           const userId = `erased-${round}`;
@@ -53,7 +40,7 @@ await describeWith(
           else await hub.kill();
           const wasAcknowledged = (await erasing) !== undefined;
           if (round % 3 === 2) await server.restart();
-          hub = await startHub(env);
+          hub = await startKillableHub(env);
           const { client } = hub;
           await expect
             .poll(() => client.verifyUserHistory({ userId }).catch(String), { timeout: 60_000 })

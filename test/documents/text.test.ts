@@ -195,23 +195,6 @@ describe("YAML", () => {
     expect(read("a.yaml", "a: no\nb: 010\nc: 12:30\n").parsed?.value).toEqual({ a: "no", b: 10, c: "12:30" });
   });
 
-  it("gives whatever JSON says, by quick ways too, and a key given twice anywhere in it is found", () => {
-    fc.assert(
-      fc.property(
-        fc.dictionary(fc.string(), fc.jsonValue()),
-        fc.integer({ min: 0, max: 4 }),
-        (value, indent) => {
-          const text = JSON.stringify(value, undefined, indent);
-          const { parsed, short } = read("a.json", text);
-          expect(short).toEqual([]);
-          expect(JSON.stringify(parsed?.value)).toBe(JSON.stringify(JSON.parse(text)));
-          const twice = read("a.json", `{"x": ${text}, "y": [{"k": 1, "k": 1}]}`);
-          expect(twice.short).toEqual([expect.stringContaining("document.duplicate_key y[0].k")]);
-        },
-      ),
-    );
-  });
-
   it("keeps a key called __proto__ a key", () => {
     const { parsed } = read("a.yaml", "__proto__:\n  polluted: true\n");
     expect(Object.keys(Object(parsed?.value))).toEqual(["__proto__"]);

@@ -1,21 +1,16 @@
 import { expect } from "vitest";
-import { type Running, startProcess } from "../process.ts";
-import { userDataClient } from "./clients.ts";
 import { type ConsumedRecord, firstSequences } from "./kafka-records.ts";
+import { type KillableHub, startKillableHub } from "./killable-hub.ts";
 
 /** Topics of the shipped routes that `Load` writes to. */
 export const LOAD_TOPICS = ["user.trades", "user.auth", "user.commands", "user.transactions"];
 
 /** A hub in a process of its own that keeps an outbox. */
-export interface OutboxHub {
-  readonly running: Running;
-  readonly url: string;
-  readonly client: ReturnType<typeof userDataClient>;
+export interface OutboxHub extends KillableHub {
   /** What it tells of its outbox; undefined: it sends none. */
   outbox(): Promise<OutboxComponent | undefined>;
   /** One of its metrics. */
   metric(name: string): Promise<number>;
-  kill(): Promise<void>;
   /** Ends it in its own time. */
   stop(): Promise<void>;
 }
@@ -29,9 +24,8 @@ export interface OutboxComponent {
 
 /** Starts one, and waits until it saves. */
 export async function startOutboxHub(env: Record<string, string>): Promise<OutboxHub> {
-  const running = startProcess(["serve", "--port", "0"], { HUB_LOG_LEVEL: "error", ...env });
-  const [, url = ""] = await running.waitFor(/serves at (http:\/\/\S+)/);
-  const client = userDataClient(url);
+  const hub = await startKillableHub(env);
+  const { running, url, client } = hub;
   const reads = (): Promise<boolean> =>
     client.getUserData({ userId: "nobody", dataType: "auth" }).then(
       () => true,
@@ -39,9 +33,7 @@ export async function startOutboxHub(env: Record<string, string>): Promise<Outbo
     );
   await expect.poll(reads, { timeout: 60_000 }).toBe(true);
   return {
-    running,
-    url,
-    client,
+    ...hub,
     outbox: async () => {
       const { components } = (await (await fetch(`${url}/api/health`)).json()) as {
         components: Record<string, OutboxComponent>;
@@ -51,10 +43,6 @@ export async function startOutboxHub(env: Record<string, string>): Promise<Outbo
     metric: async (name) => {
       const text = await (await fetch(`${url}/metrics`)).text();
       return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
-    },
-    kill: async () => {
-      running.process.kill("SIGKILL");
-      await running.exited;
     },
     stop: async () => {
       running.process.kill("SIGTERM");
