@@ -70,7 +70,10 @@ export class DataRouter {
     );
   }
 
-  /** Compacted topics, which keep the last record of each user, with what goes there: the state topics, and those that are declared so. */
+  /**
+   * Compacted topics, which keep the last record of each user, with what goes there: the state topics, and those that are
+   * declared so.
+   */
   compactedTopics(): readonly {
     readonly topic: string;
     readonly dataType: string;

@@ -185,7 +185,8 @@ export class UserData {
 
   /**
    * A user's events as they are stored, each once, from after a sequence on; undefined: from now on. Ends when the
-   * signal is aborted. `hasRestricted`: also what is left of an erased user. Throws HISTORY_GONE when events after the position have been removed.
+   * signal is aborted. `hasRestricted`: also what is left of an erased user. Throws HISTORY_GONE when events after the
+   * position have been removed.
    */
   async *watch(
     userId: string,

@@ -54,8 +54,8 @@ export function shown({ body, previousHash, hash, ...rest }: StoredEvent): Shown
 }
 
 /**
- * What became of an event: where it is stored, and whether it was there before; "conflict" when its id is that of another event of the user, "erased" when
- * the user has been erased.
+ * What became of an event: where it is stored, and whether it was there before; "conflict" when its id is that of another
+ * event of the user, "erased" when the user has been erased.
  */
 export type Appended =
   | { readonly recordTimeUs: bigint; readonly sequence: bigint; readonly isRepeat?: true }

@@ -108,8 +108,9 @@ export const USERS_AFTER: Statement = {
 };
 
 /**
- * Adds the events of users to the outbox that are not in it, and tells how many rows that were. $1: users; $2, $3: sequences after and up to; $4: stored from, in
- * microseconds; $5 to $7: tables, data types and topics, together; $8: the number before the first new row.
+ * Adds the events of users to the outbox that are not in it, and tells how many rows that were. $1: users; $2, $3:
+ * sequences after and up to; $4: stored from, in microseconds; $5 to $7: tables, data types and topics, together; $8: the
+ * number before the first new row.
  */
 export const BACKFILL: Statement = {
   name: "outbox_backfill",
