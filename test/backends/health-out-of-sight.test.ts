@@ -67,7 +67,7 @@ await describeWith(
       await may("Describe");
       const settings = ["--partitions", "3", "--config", "retention.ms=7776000000"];
       await kafka.tool("topics", ["--create", "--topic", "user.auth", ...settings]);
-      const { get, found, median } = await startWatchedHub({
+      const { found, median } = await startWatchedHub({
         kafkaBrokers: kafka.bootstrap,
         kafkaSaslMechanism: "PLAIN",
         kafkaSaslUsername: "hub",
@@ -83,7 +83,7 @@ await describeWith(
         { status: "degraded", topics: { "user.auth": unseen }, missing: 9, unknown: 1 },
         20_000,
       );
-      expect(await get("/api/health")).toMatchObject({ components: { kafka: { verdict: "ok" } } });
+      await found("/api/health", { components: { kafka: { verdict: "ok" } } });
       await may("DescribeConfigs");
       await found(TOPICS, { topics: { "user.auth": { status: "healthy", exists: true } }, healthy: 1 });
       expect(median()).toBeLessThan(ANSWER_MS);
