@@ -7,17 +7,31 @@ export type Hashed = Pick<StoredEvent, "userId" | "eventId" | "eventType" | "rec
 };
 
 const DOMAIN = Buffer.from("centralhub.userdata.v1\0");
+/** Of the sequence and the time, and of the lengths of three texts. */
+const NUMBERS_BYTES = 16 + 3 * 4;
+// What is hashed is put together here, one event after the other.
+let scratch = Buffer.concat([DOMAIN], 4096);
 
 /**
  * The hash of an event in its user's chain. It speaks of the payload through that one's SHA-256, so a chain can be followed
  * over payloads that are gone. docs/user-data.md tells the same to whoever verifies a chain without this program.
  */
 export function eventHash(event: Hashed, previousHash: Buffer): Buffer {
-  const texts = [event.userId, event.eventId, event.eventType];
-  const header = Buffer.allocUnsafe(16);
-  header.writeBigUInt64BE(event.sequence, 0);
-  header.writeBigInt64BE(event.recordTimeUs, 8);
-  return sha256(Buffer.concat([DOMAIN, previousHash, header, ...texts.map(lengthAndText), event.bodySha256]));
+  const { userId, eventId, eventType, sequence, recordTimeUs, bodySha256 } = event;
+  // No character of UTF-16 takes more than three bytes as UTF-8.
+  const texts = 3 * (userId.length + eventId.length + eventType.length);
+  const most = DOMAIN.length + previousHash.length + NUMBERS_BYTES + texts + bodySha256.length;
+  if (scratch.length < most) scratch = Buffer.concat([DOMAIN], 2 * most);
+  let at = DOMAIN.length;
+  scratch.set(previousHash, at);
+  at = scratch.writeBigUInt64BE(sequence, at + previousHash.length);
+  at = scratch.writeBigInt64BE(recordTimeUs, at);
+  for (const text of [userId, eventId, eventType]) {
+    const bytes = scratch.write(text, at + 4);
+    at = scratch.writeUInt32BE(bytes, at) + bytes;
+  }
+  scratch.set(bodySha256, at);
+  return sha256(scratch.subarray(0, at + bodySha256.length));
 }
 
 /** The SHA-256 of a payload. */

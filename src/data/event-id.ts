@@ -1,5 +1,5 @@
-import { randomFillSync } from "node:crypto";
 import { HubError } from "../errors.ts";
+import { randomBytes } from "./random-bytes.ts";
 
 /** How far the time of an id that a caller chose may lie back and ahead, in milliseconds. */
 const BACK_MS = 24 * 60 * 60 * 1000;
@@ -7,9 +7,6 @@ const AHEAD_MS = 5 * 60 * 1000;
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const RANDOM_BYTES = 10;
-// Asked for some hundred ids at a time: asking costs more than what is asked for.
-const random = Buffer.alloc(RANDOM_BYTES * 256);
-let taken = random.length;
 const COUNTER_MAX = 0xfff;
 let lastMs = 0;
 let counter = 0;
@@ -28,12 +25,7 @@ export function newEventId(nowMs: number = Date.now()): string {
     lastMs++;
     counter = 0;
   }
-  if (taken === random.length) {
-    randomFillSync(random);
-    taken = 0;
-  }
-  const own = random.subarray(taken, taken + RANDOM_BYTES);
-  taken += RANDOM_BYTES;
+  const own = randomBytes(RANDOM_BYTES);
   own.writeUInt16BE(0x7000 | counter, 0);
   own[2] = 0x80 | ((own[2] ?? 0) & 0x3f);
   return hyphenated(hexTime(lastMs) + own.toString("hex"));

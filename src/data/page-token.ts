@@ -1,5 +1,7 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, type KeyObject } from "node:crypto";
 import { HubError } from "../errors.ts";
+import { randomBytes } from "./random-bytes.ts";
+import { sha256 } from "./sha256.ts";
 
 /** What a token continues: the rest of the request must be the same. */
 export interface PagedQuery {
@@ -17,7 +19,7 @@ const ID_BYTES = 16;
  * Makes the token that continues after an event: it is sealed, and opens only with the same query of the same user. It
  * authorizes nothing: whoever shows it is asked for his rights again.
  */
-export function sealPageToken(key: Buffer, query: PagedQuery, lastEventId: string): string {
+export function sealPageToken(key: KeyObject, query: PagedQuery, lastEventId: string): string {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(digest(query));
   const id = Buffer.from(lastEventId.replaceAll("-", ""), "hex");
@@ -26,7 +28,7 @@ export function sealPageToken(key: Buffer, query: PagedQuery, lastEventId: strin
 }
 
 /** The id of the event to continue after. Throws INVALID_REQUEST, for every fault the same. */
-export function openPageToken(key: Buffer, query: PagedQuery, token: string): string {
+export function openPageToken(key: KeyObject, query: PagedQuery, token: string): string {
   const bytes = Buffer.from(token, "base64url");
   try {
     if (bytes.length !== NONCE_BYTES + ID_BYTES + TAG_BYTES || bytes.toString("base64url") !== token) {
@@ -46,7 +48,5 @@ export function openPageToken(key: Buffer, query: PagedQuery, token: string): st
 }
 
 function digest({ userId, dataType, fromId, beforeId }: PagedQuery): Buffer {
-  return createHash("sha256")
-    .update(JSON.stringify(["page", 1, userId, dataType, fromId, beforeId]))
-    .digest();
+  return sha256(JSON.stringify(["page", 1, userId, dataType, fromId, beforeId]));
 }

@@ -274,7 +274,8 @@ export class UserData {
   }
 
   #of(userId: string): Part {
-    return this.#parts[this.#partOf(bucketOf(userId))] as Part;
+    const at = this.#parts.length === 1 ? 0 : this.#partOf(bucketOf(userId));
+    return this.#parts[at] as Part;
   }
 }
 

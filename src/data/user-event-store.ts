@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import type { EventTable } from "./event-tables.ts";
 import type { GoneEvent, GoneHistory, Signed } from "./history-records.ts";
 import type { Appended, NewEvent, ShownEvent, StoredEvent } from "./user-event.ts";
@@ -95,7 +96,7 @@ export interface UserEventStore {
   setHold(hold: Omit<LegalHold, "createTimeUs">): Promise<LegalHold>;
   /** Takes a user's hold away, where there is one. */
   releaseHold(userId: string): Promise<void>;
-  /** 32 bytes, the same for all hubs. */
-  pageTokenKey(): Promise<Buffer>;
+  /** A secret of 32 bytes, the same for all hubs. */
+  pageTokenKey(): Promise<KeyObject>;
   close(): Promise<void>;
 }

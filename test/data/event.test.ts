@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createSecretKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BUCKETS, bucketOf } from "../../src/data/buckets.ts";
@@ -101,7 +101,7 @@ describe("the hash of an event", () => {
 });
 
 describe("page tokens", () => {
-  const key = Buffer.alloc(32, 1);
+  const key = createSecretKey(Buffer.alloc(32, 1));
   const query = { userId: "u", dataType: "trades", fromId: eventIdFloor(0), beforeId: eventIdFloor(9) };
   const id = newEventId();
 
@@ -114,7 +114,7 @@ describe("page tokens", () => {
 
   it("open with no other query, no other key, and not when they were changed", () => {
     const token = sealPageToken(key, query, id);
-    expect(() => openPageToken(Buffer.alloc(32, 2), query, token)).toThrow(invalid);
+    expect(() => openPageToken(createSecretKey(Buffer.alloc(32, 2)), query, token)).toThrow(invalid);
     for (const change of [{ userId: "v" }, { dataType: "auth" }, { fromId: "x" }, { beforeId: "x" }]) {
       expect(() => openPageToken(key, { ...query, ...change }, token)).toThrow(invalid);
     }

@@ -107,14 +107,8 @@ class Batch {
   }
 
   handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
-    const index = this.#answers.length;
-    const { columns } = this.#prepared[index] as Prepared;
-    const make = this.#statements[index]?.row;
+    const { columns } = this.#prepared[this.#answers.length] as Prepared;
     try {
-      if (make) {
-        this.#rows.push(make(fields));
-        return;
-      }
       const row: Row = {};
       for (let at = 0; at < columns.length; at++) {
         const { name, parse } = columns[at] as Column;

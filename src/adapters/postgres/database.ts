@@ -2,6 +2,7 @@ import { Pool, type PoolClient, type PoolConfig } from "pg";
 import { type Answer, runBatch } from "./batch.ts";
 import { isConnectionLost, isContention, TookTooLong, toFailure, unavailable } from "./failure.ts";
 import { notePooler } from "./pooler.ts";
+import { ReadGroups } from "./read-groups.ts";
 import { bind, type Statement } from "./statement.ts";
 
 /** The roles that transactions run as. */
@@ -40,6 +41,7 @@ const TRIES = 3;
 export class Database {
   readonly #pool: Pool;
   readonly #transactionMs: number;
+  readonly #reads: ReadGroups;
 
   constructor({ pool, transactionMs }: DatabaseOptions) {
     this.#pool = new Pool({
@@ -49,6 +51,9 @@ export class Database {
       },
     });
     this.#transactionMs = transactionMs;
+    this.#reads = new ReadGroups(this.#pool.options.max, (statements) =>
+      this.#retried((client) => runBatch(client, statements)),
+    );
     // An idle connection that breaks is replaced at its next use.
     this.#pool.on("error", () => {});
     this.#pool.on("connect", (client) => client.on("error", () => {}));
@@ -72,6 +77,15 @@ export class Database {
       const answers = await runBatch(client, [...begin(role, context), ...statements, COMMIT]);
       return (answers.at(-2) as Answer<Row>).rows;
     });
+  }
+
+  /** The same for what reads, is done soon, and may share its round trip with others that do. */
+  async read<Row extends object>(
+    context: Context,
+    ...statements: readonly Statement[]
+  ): Promise<readonly Row[]> {
+    const answers = await this.#reads.read([...begin("hub_read", context), ...statements, COMMIT]);
+    return (answers.at(-2) as Answer<Row>).rows;
   }
 
   /**

@@ -5,8 +5,6 @@ export interface Statement {
   readonly name?: string;
   readonly text: string;
   readonly values?: readonly unknown[];
-  /** Makes a row of what stands in its columns, for statements with many; others give objects by their columns' names. */
-  readonly row?: (texts: readonly (string | null)[]) => object;
 }
 
 /** A statement with its values. */

@@ -1,5 +1,5 @@
 import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
-import { pageRow } from "./page-row.ts";
+import { BETWEEN } from "./page-row.ts";
 import { micros, perTable, type Statement } from "./statement.ts";
 
 // Every statement about user data. Their text is made here, once, of constants: what callers say is a value always.
@@ -71,22 +71,22 @@ export const IN_ORDER: Statement = {
 };
 
 /**
- * A page; what goes beyond its bytes comes without a payload. $1: user; $2, $3: ids from and before; $4: events at most;
- * $5: bytes of payloads at most, after the first. What is bytes in the table is text here.
+ * A page, newest first, as pageOf reads it. $1: user; $2, $3: ids from and before; $4: events at most; $5: bytes of payloads
+ * at most, after the first: what goes beyond them comes without a payload.
  */
 export const PAGE: Readonly<Record<EventTable, Statement>> = perTable((table) => ({
   name: `page_${table}`,
-  row: pageRow(table),
-  text: `SELECT user_id, event_id, event_type, ${micros("ingested_at")} AS record_us, seq,
-      encode(prev_hash, 'hex') AS prev_hash, encode(hash, 'hex') AS hash,
-      CASE WHEN bytes <= $5::bigint OR bytes = octet_length(body) THEN convert_from(body, 'UTF8') END AS json
+  text: `SELECT string_agg(concat_ws(chr(${BETWEEN.columns}), event_id, event_type, ${micros("ingested_at")}, seq,
+      encode(prev_hash, 'hex'), encode(hash, 'hex'),
+      CASE WHEN bytes <= $5::bigint OR bytes = octet_length(body) THEN convert_from(body, 'UTF8') END
+    ), chr(${BETWEEN.events})) AS events
     FROM (
       SELECT *, sum(octet_length(body)) OVER (ORDER BY event_id DESC ROWS UNBOUNDED PRECEDING) AS bytes FROM (
         SELECT * FROM hub.${table}
         WHERE user_id = $1 AND event_id >= $2::uuid AND event_id < $3::uuid
         ORDER BY event_id DESC LIMIT $4::int
-      ) AS newest
-    ) AS counted ORDER BY event_id DESC`,
+      ) AS newest ORDER BY event_id DESC
+    ) AS counted`,
 }));
 
 /** Events after a sequence. $1: user; $2: sequence; $3: tables; $4: events at most; $5: bytes at most, after the first. */

@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from "node:crypto";
 import type { ErasureStore } from "../../data/erasure-store.ts";
 import type { EventTable } from "../../data/event-tables.ts";
 import { type GoneEvent, RECORD_EVENTS } from "../../data/history-records.ts";
@@ -48,7 +49,7 @@ export class PostgresUserEventStore implements UserEventStore {
   #opening: Promise<OpenDatabase> | undefined;
   #state: StoreStatus["state"] = "closed";
   #reason = "";
-  #tokenKey: Buffer | undefined;
+  #tokenKey: KeyObject | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -108,13 +109,14 @@ export class PostgresUserEventStore implements UserEventStore {
     });
   }
 
-  async page({ userId, table, fromId, beforeId, events: wanted, bytes, hasRestricted }: PageQuery) {
+  async page(query: PageQuery) {
+    const { userId, table, fromId, beforeId, events, bytes, hasRestricted } = query;
     // One more than wanted tells whether there are more.
-    const statement = bind(PAGE[table], userId, fromId, beforeId, wanted + 1, bytes);
-    const rows = await this.#use(({ reads }) =>
-      reads.once<PageRow>("hub_read", contextOf(userId, hasRestricted), IN_ORDER, statement),
+    const statement = bind(PAGE[table], userId, fromId, beforeId, events + 1, bytes);
+    const [row] = await this.#use(({ reads }) =>
+      reads.read<PageRow>(contextOf(userId, hasRestricted), IN_ORDER, statement),
     );
-    return pageOf(rows, wanted);
+    return pageOf(row?.events ?? null, query);
   }
 
   async after(
@@ -185,15 +187,15 @@ export class PostgresUserEventStore implements UserEventStore {
     await this.#use(({ reads }) => releaseHold(reads, userId));
   }
 
-  async pageTokenKey(): Promise<Buffer> {
+  async pageTokenKey(): Promise<KeyObject> {
     if (this.#tokenKey) return this.#tokenKey;
     const [row] = await this.#use(({ reads }) =>
       reads.once<{ key: Buffer }>("hub_read", { userId: "" }, PAGE_TOKEN_KEY),
     );
     if (!row)
       throw new HubError("DATABASE_UNFIT", "hub.page_token_key is empty; INSERT 32 random bytes into it");
-    this.#tokenKey = row.key;
-    return row.key;
+    this.#tokenKey = createSecretKey(row.key);
+    return this.#tokenKey;
   }
 
   async close(): Promise<void> {

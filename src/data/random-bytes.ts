@@ -1,0 +1,15 @@
+import { randomFillSync } from "node:crypto";
+
+// Asked for some hundred at a time: asking costs more than what is asked for.
+const pool = Buffer.alloc(4096);
+let taken = pool.length;
+
+/** Random bytes, at most 4,096, for the caller alone. They are gone at the next call, so what is to stay is copied. */
+export function randomBytes(size: number): Buffer {
+  if (taken + size > pool.length) {
+    randomFillSync(pool);
+    taken = 0;
+  }
+  taken += size;
+  return pool.subarray(taken - size, taken);
+}
