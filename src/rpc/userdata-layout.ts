@@ -5,12 +5,13 @@ import {
   type GetUserDataResponse,
   GetUserDataResponseSchema,
   type SaveUserEventResponse,
+  SaveUserEventResponseSchema,
   type SaveUserEventsResponse,
   SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { WireWriter } from "./wire-writer.ts";
 
-/** Lays out a message as `toBinary` would. Throws for one that it does not know how to. */
+/** Lays out a message as `toBinary` would; what it gives is good until the next one. Throws for one that it does not know how to. */
 export type Layout = (message: Message) => Uint8Array;
 
 /**
@@ -20,6 +21,7 @@ export type Layout = (message: Message) => Uint8Array;
  */
 export const LAYOUTS: ReadonlyMap<string, Layout> = new Map<string, Layout>([
   [GetUserDataResponseSchema.typeName, (message) => page(message as GetUserDataResponse)],
+  [SaveUserEventResponseSchema.typeName, (message) => answer(message as SaveUserEventResponse)],
   [SaveUserEventsResponseSchema.typeName, (message) => results(message as SaveUserEventsResponse)],
 ]);
 
@@ -52,8 +54,11 @@ function results({ results }: SaveUserEventsResponse): Uint8Array {
   for (let index = results.length - 1; index >= 0; index--) {
     const before = writer.length;
     const { outcome } = results[index] as SaveUserEventsResponse["results"][number];
-    if (outcome.case === "saved") saved(writer, outcome.value);
-    else if (outcome.case === "error") {
+    if (outcome.case === "saved") {
+      const event = writer.length;
+      saved(writer, outcome.value);
+      writer.close(1, event);
+    } else if (outcome.case === "error") {
       const { code, reason, message, retryable } = outcome.value;
       const error = writer.length;
       writer.integer(4, Number(retryable));
@@ -67,13 +72,17 @@ function results({ results }: SaveUserEventsResponse): Uint8Array {
   return writer.finish();
 }
 
+function answer(message: SaveUserEventResponse): Uint8Array {
+  const writer = new WireWriter();
+  saved(writer, message);
+  return writer.finish();
+}
+
 function saved(writer: WireWriter, { eventId, dataType, recordTime, sequence }: SaveUserEventResponse): void {
-  const before = writer.length;
   writer.integer(4, sequence);
   moment(writer, 3, recordTime);
   writer.text(2, dataType);
   writer.text(1, eventId);
-  writer.close(1, before);
 }
 
 function moment(writer: WireWriter, field: number, time: Timestamp | undefined): void {

@@ -9,7 +9,7 @@ import { type ShownEvent, shown } from "../data/user-event.ts";
 import type { UserHistory } from "../data/user-history.ts";
 import { HubError } from "../errors.ts";
 import { admitToUser, mayReadRestricted } from "../http/identity.ts";
-import { callerKey, requestIdKey } from "./call-context.ts";
+import { callerKey, endKey, requestIdKey } from "./call-context.ts";
 import { untilShutdown } from "./stream-end.ts";
 import {
   goneMessage,
@@ -34,7 +34,7 @@ export function userDataService(
     mayReadRestricted(context.values.get(callerKey));
   const patience = (context: HandlerContext): Patience => {
     const ms = Math.min(context.timeoutMs() ?? unaryDeadlineMs, unaryDeadlineMs);
-    return { deadline: performance.now() + ms, signal: context.signal };
+    return { deadline: performance.now() + ms, signal: context.values.get(endKey) ?? context.signal };
   };
   const recordOf = (context: HandlerContext, action: string, user: NonNullable<AuditRecord["user"]>) => ({
     action,

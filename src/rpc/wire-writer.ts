@@ -1,6 +1,8 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 
 const FIRST_BYTES = 16 * 1024;
+/** Larger memory is not kept for the next message. */
+const KEPT_BYTES = 1024 * 1024;
 /** Longer texts are written by Node in one go; shorter ones, which most are, sooner here. */
 const SHORT = 48;
 
@@ -9,21 +11,25 @@ const varintTag = (field: number): number => field << 3;
 const doubleTag = (field: number): number => (field << 3) | 1;
 const bytesTag = (field: number): number => (field << 3) | 2;
 
+// Where messages are written, one after the other.
+let kept: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
+
 /**
  * Writes a protobuf message from its end to its beginning: the length of what is nested is then known when it is to be
- * written. Fields are written in reverse, and those with their zero value not at all.
+ * written. Fields are written in reverse, and those with their zero value not at all. One message is written at a time.
  */
 export class WireWriter {
-  #bytes: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
-  #at = FIRST_BYTES;
+  #bytes: Buffer = kept;
+  #at = kept.length;
 
   /** How much has been written, in bytes. */
   get length(): number {
     return this.#bytes.length - this.#at;
   }
 
-  /** What has been written. Nothing may be written afterwards. */
+  /** What has been written, until the next message is. Nothing may be written afterwards. */
   finish(): Uint8Array {
+    if (this.#bytes.length <= KEPT_BYTES) kept = this.#bytes;
     return this.#bytes.subarray(this.#at);
   }
 

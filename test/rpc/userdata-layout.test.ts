@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { UserEventSchema } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
 import {
   GetUserDataResponseSchema,
+  SaveUserEventResponseSchema,
   SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { LAYOUTS } from "../../src/rpc/userdata-layout.ts";
@@ -81,6 +82,11 @@ describe("answers that are laid out by hand", () => {
         const results = outcomes.map((each) => ({ outcome: each }));
         const message = create(SaveUserEventsResponseSchema, { results } as never);
         expect(laidOut(message)).toEqual(Buffer.from(toBinary(SaveUserEventsResponseSchema, message)));
+        for (const { outcome } of message.results) {
+          if (outcome.case !== "saved") continue;
+          const alone = Buffer.from(toBinary(SaveUserEventResponseSchema, outcome.value));
+          expect(laidOut(outcome.value)).toEqual(alone);
+        }
       }),
       { numRuns: 1_000 },
     );

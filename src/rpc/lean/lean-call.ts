@@ -87,8 +87,7 @@ export class LeanCall {
       const text = `message size ${bytes.byteLength} is larger than the hub writes, ${writeMaxBytes} bytes`;
       throw new ConnectError(text, Code.ResourceExhausted);
     }
-    if (framing.isEnveloped) return enveloped(bytes);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return framing.isEnveloped ? enveloped(bytes) : Buffer.from(bytes);
   }
 
   /** The same for a message that many calls share: it is laid out once. */
@@ -103,7 +102,7 @@ export class LeanCall {
   }
 }
 
-// What has no layout of its own, or is nothing that this one knows, goes by its schema.
+// Good until the next message is laid out. What has no layout of its own, or is nothing that this one knows, goes by its schema.
 function binaryOf(schema: DescMessage, message: Message): Uint8Array {
   const layout = LAYOUTS.get(schema.typeName);
   if (!layout) return toBinary(schema, message);

@@ -8,7 +8,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import type { Caller } from "../../http/identity.ts";
-import { callerKey, requestIdKey } from "../call-context.ts";
+import { callerKey, endKey, requestIdKey } from "../call-context.ts";
 import type { Framing } from "./framing.ts";
 
 /** What a call is about, known before its body is read. */
@@ -57,7 +57,8 @@ export class LeanContext implements HandlerContext {
   get values(): ContextValues {
     this.#values ??= createContextValues()
       .set(callerKey, this.#head.caller)
-      .set(requestIdKey, this.#head.requestId);
+      .set(requestIdKey, this.#head.requestId)
+      .set(endKey, this);
     return this.#values;
   }
 
@@ -67,6 +68,11 @@ export class LeanContext implements HandlerContext {
       if (this.#end) this.#ends.abort(this.#end.reason ?? callIsOver());
     }
     return this.#ends.signal;
+  }
+
+  /** Whether the call is over. */
+  get aborted(): boolean {
+    return this.#end !== undefined;
   }
 
   get url(): string {

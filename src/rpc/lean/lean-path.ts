@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { admitKnown, type IdentityGate } from "../../http/identity.ts";
 import { requestIdOf } from "../../http/request-id.ts";
+import { dropRestOnceAnswered } from "../../http/session-guard.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { ENVELOPE_BYTES, framingOf, messageOf, timeoutOf } from "./framing.ts";
@@ -82,6 +83,7 @@ export class LeanPath {
       if (size <= max) return;
       stream.off("data", onData);
       stream.off("end", onEnd);
+      dropRestOnceAnswered(stream);
       run.refuseTooLarge();
     };
     const onEnd = (): void => {
