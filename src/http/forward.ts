@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { MEMORY, UNBOUNDED, WINDOW } from "./inner-door.ts";
 import type { Request, Response } from "./listener.ts";
+import { dropRestOnceAnswered } from "./session-guard.ts";
 
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
 /** A connection has numbers for as many calls; whoever nears that needs another one. */
@@ -45,7 +46,7 @@ export class Forward {
 
   /** Forwards a call over HTTP/2 whole: headers, body, trailers, and the code that it is reset with. */
   stream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
-    stream.on("error", () => {});
+    dropRestOnceAnswered(stream);
     const upstream = this.#request({ ...headers }, stream.endAfterHeaders);
     if (!upstream) {
       stream.close(NGHTTP2_INTERNAL_ERROR);

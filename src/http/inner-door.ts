@@ -34,8 +34,7 @@ export function openInnerDoor(handler: Handler, serveStream: ServeStream | undef
   server.setTimeout(0);
   server.on("session", (session) => session.on("error", () => {}));
   server.on("sessionError", () => {});
-  server.on("stream", (stream) => stream.on("error", () => {}));
-  if (serveStream) serveFirst(server, serveStream);
+  serveFirst(server, serveStream);
   return { accept: (connection) => void server.emit("connection", connection) };
 }
 

@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { ConnectionLimits } from "./connection-limits.ts";
 import type { Hold } from "./hold.ts";
 import { letGoAfterGoodbye, plainServer, type Server, secureServer, serveFirst } from "./servers.ts";
-import { discardRest, guardSession, type SessionLimits } from "./session-guard.ts";
+import { discardRest, guardSession, type SessionGuard, type SessionLimits } from "./session-guard.ts";
 
 /** A request over HTTP/1.1 or HTTP/2, whose compatibility objects are used where the two agree. */
 export type Request = http.IncomingMessage & Partial<Pick<http2.Http2ServerRequest, "authority">>;
@@ -13,7 +13,10 @@ export type Response = http.ServerResponse;
 /** Answers requests of both kinds. */
 export type Handler = (request: Request, response: Response) => void;
 
-/** Takes a request over HTTP/2 as it comes, or leaves it to the Handler: then it has read nothing of it. */
+/**
+ * Takes a request over HTTP/2 as it comes, and sees to it that its body is read to its end; or leaves it to the Handler: then
+ * it has read nothing of it.
+ */
 export type ServeStream = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => boolean;
 
 /** Ways to answer ordinary requests with less work; each says whether it has taken the request. */
@@ -109,11 +112,15 @@ function build(
   tls: Tls | undefined,
   { serveStream, serveRequest, hold }: Serving,
 ): Omit<Listener, "address"> & { readonly server: Server } {
-  const sessions = new Set<http2.ServerHttp2Session>();
-  const onSession = (session: http2.ServerHttp2Session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
-    guardSession(session, limits);
+  const sessions = new Map<http2.Http2Session, SessionGuard>();
+  const serveHttp2 = (server: http2.Http2Server | http2.Http2SecureServer): void => {
+    server.on("session", (session) => {
+      sessions.set(session, guardSession(session, limits));
+      session.once("close", () => sessions.delete(session));
+    });
+    serveFirst(server, serveStream, hold, (stream, headers) => {
+      if (stream.session) sessions.get(stream.session)?.add(stream, headers[":path"]);
+    });
   };
   const serveNow: Handler = (request, response) => {
     if (serveRequest?.(request, response)) {
@@ -131,9 +138,8 @@ function build(
     ? (request, response) => hold.pass(() => serveNow(request, response))
     : serveNow;
   const server = tls
-    ? secureServer(tls, serve, limits, onSession)
-    : plainServer(serve, limits, onSession, serveStream, hold);
-  if (tls && serveStream) serveFirst(server as http2.Http2SecureServer, serveStream, hold);
+    ? secureServer(tls, serve, limits, serveHttp2)
+    : plainServer(serve, limits, serveHttp2);
   const admission = new ConnectionLimits(limits.connections, limits.connectionsPerAddress);
   // Before any other listener sees the socket.
   server.prependListener("connection", (socket: Socket) => {
@@ -145,7 +151,7 @@ function build(
   return {
     server,
     connections: () => admission.open,
-    drain: (graceMs) => drain(server, sessions, admission, graceMs),
+    drain: (graceMs) => drain(server, () => sessions.keys(), admission, graceMs),
   };
 }
 
@@ -171,17 +177,17 @@ function finishRequest(request: Request, response: Response): void {
 
 async function drain(
   server: Server,
-  sessions: ReadonlySet<http2.ServerHttp2Session>,
+  sessions: () => Iterable<http2.Http2Session>,
   admission: ConnectionLimits,
   graceMs: number,
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // GOAWAY: streams that are open may end, no new one is taken.
-  for (const session of sessions) session.close();
+  for (const session of sessions()) session.close();
   const idle = setInterval(() => "closeIdleConnections" in server && server.closeIdleConnections(), 50);
   if ("closeIdleConnections" in server) server.closeIdleConnections();
   const force = setTimeout(() => {
-    for (const session of sessions) session.destroy();
+    for (const session of sessions()) session.destroy();
     if ("closeAllConnections" in server) server.closeAllConnections();
     admission.destroyAll();
   }, graceMs);

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Hold } from "./hold.ts";
 import type { Handler, ListenerLimits, ServeStream, Tls } from "./listener.ts";
-import { LEAVE_MS } from "./session-guard.ts";
+import { dropRestOnceAnswered, LEAVE_MS } from "./session-guard.ts";
 import { sniff } from "./sniff.ts";
 
 /** A Handler as HTTP/2 takes it. */
@@ -45,15 +45,12 @@ function http2Options(limits: ListenerLimits): http2.ServerOptions {
 export function plainServer(
   handler: Handler,
   limits: ListenerLimits,
-  onSession: (session: http2.ServerHttp2Session) => void,
-  serveStream: ServeStream | undefined,
-  hold: Hold | undefined,
+  serveHttp2: (server: http2.Http2Server) => void,
 ): http.Server {
   const h1 = http.createServer(http1Options(limits), handler);
   const h2 = http2.createServer(http2Options(limits), handler as unknown as Http2Handler);
-  h2.on("session", onSession);
   h2.on("sessionError", () => {});
-  if (serveStream) serveFirst(h2, serveStream, hold);
+  serveHttp2(h2);
   const [serveHttp1] = h1.listeners("connection") as [(socket: Socket) => void];
   h1.removeListener("connection", serveHttp1);
   h1.on("connection", (socket: Socket) => {
@@ -70,35 +67,45 @@ export function plainServer(
 type StreamListener = (
   stream: http2.ServerHttp2Stream,
   headers: http2.IncomingHttpHeaders,
-  ...rest: unknown[]
+  flags: number,
+  rawHeaders: readonly string[],
 ) => void;
 
-/** Node makes its compatibility objects in a listener of its own, which then is left what was not taken. */
+/**
+ * Node makes its compatibility objects in a listener of its own, which then is left what was not taken. `watch` hears of each
+ * stream as it comes; one listener for all costs less than several.
+ */
 export function serveFirst(
   server: http2.Http2Server | http2.Http2SecureServer,
-  serveStream: ServeStream,
+  serveStream: ServeStream | undefined,
   hold?: Hold,
+  watch?: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
 ): void {
   const [makeObjects] = server.listeners("stream") as [StreamListener];
   server.removeListener("stream", makeObjects);
-  const serve: StreamListener = (stream, headers, ...rest) => {
-    if (!serveStream(stream, headers)) makeObjects.call(server, stream, headers, ...rest);
+  const serve: StreamListener = (stream, headers, flags, rawHeaders) => {
+    if (stream.destroyed || serveStream?.(stream, headers)) return;
+    dropRestOnceAnswered(stream);
+    makeObjects.call(server, stream, headers, flags, rawHeaders);
   };
-  // Who has left while it was kept waiting is not served any more.
-  const serveOnce: StreamListener = (stream, ...rest) => {
-    hold?.pass(() => {
-      if (!stream.destroyed) serve(stream, ...rest);
-    });
+  const listener: StreamListener = (stream, headers, flags, rawHeaders) => {
+    stream.on("error", ignore);
+    watch?.(stream, headers);
+    // Who has left while it was kept waiting is not served any more.
+    if (hold) hold.pass(() => serve(stream, headers, flags, rawHeaders));
+    else serve(stream, headers, flags, rawHeaders);
   };
-  server.on("stream", hold ? serveOnce : serve);
+  server.on("stream", listener);
 }
+
+function ignore(): void {}
 
 /** Serves both over TLS. */
 export function secureServer(
   tls: Tls,
   handler: Handler,
   limits: ListenerLimits,
-  onSession: (session: http2.ServerHttp2Session) => void,
+  serveHttp2: (server: http2.Http2SecureServer) => void,
 ): http2.Http2SecureServer {
   const server = http2.createSecureServer(
     {
@@ -111,8 +118,8 @@ export function secureServer(
     },
     handler as unknown as Http2Handler,
   );
-  server.on("session", onSession);
   server.on("sessionError", () => {});
+  serveHttp2(server);
   server.on("tlsClientError", (_error, socket: TLSSocket) => socket.destroy());
   server.on("secureConnection", (socket: TLSSocket) => {
     socket.on("error", () => socket.destroy());

@@ -37,26 +37,35 @@ export function discardRest(body: Readable): void {
   body.resume();
 }
 
+/** Drops what is left of a request when its answer is written, and bears with its client for a moment. */
+export function dropRestOnceAnswered(stream: ServerHttp2Stream): void {
+  if (!stream.endAfterHeaders) stream.on("finish", endRest);
+}
+
+/** What watches over one HTTP/2 connection. */
+export interface SessionGuard {
+  /** Takes a stream in, with the path of its request. */
+  add(stream: ServerHttp2Stream, path: string | undefined): void;
+}
+
 /**
  * Watches over one HTTP/2 connection. Node has such timers for HTTP/1.1 only: without these, a client that
  * sends half a request, or nothing, would hold its place for ever.
  */
-export function guardSession(session: ServerHttp2Session, limits: SessionLimits): void {
+export function guardSession(session: ServerHttp2Session, limits: SessionLimits): SessionGuard {
   session.on("error", ignore);
   let open = 0;
   const idle = guardIdle(session, limits, () => open > 0);
   const lasting = guardLasting(limits);
-  session.on("stream", (stream: ServerHttp2Stream, headers) => {
+  const add = (stream: ServerHttp2Stream, path: string | undefined): void => {
     open += 1;
-    const place = lasting.add(stream, headers[":path"]);
-    stream.on("error", ignore);
+    const place = lasting.add(stream, path);
     stream.on("close", () => {
       open -= 1;
       lasting.drop(place);
       if (open === 0 && !session.destroyed) idle.begin();
     });
-    if (!stream.endAfterHeaders) stream.on("finish", endRest);
-  });
+  };
   const stopPings = keepAlive(session, limits);
   const age =
     limits.connectionAgeMs > 0
@@ -68,6 +77,7 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
     clearTimeout(age);
     stopPings();
   });
+  return { add };
 }
 
 // A busy connection is idle for moments all the time, and a timer for each would cost more than one that finds out when
