@@ -15,7 +15,7 @@ import { RejectionsFeed } from "./rejections-feed.ts";
 
 /** Time that a worker has for a step that takes none, in milliseconds, and for any sign of life. */
 const STEP_MS = 5_000;
-const HANG_MS = 30_000;
+const HANG_MS = 10_000;
 const PING_MS = 1_000;
 const VITALS_MS = 2_000;
 /** A worker that has lived for so long has not failed to start. Others are started ever later, in milliseconds. */
