@@ -137,9 +137,7 @@ function build(
   const serve: Handler = hold
     ? (request, response) => hold.pass(() => serveNow(request, response))
     : serveNow;
-  const server = tls
-    ? secureServer(tls, serve, limits, serveHttp2)
-    : plainServer(serve, limits, serveHttp2);
+  const server = tls ? secureServer(tls, serve, limits, serveHttp2) : plainServer(serve, limits, serveHttp2);
   const admission = new ConnectionLimits(limits.connections, limits.connectionsPerAddress);
   // Before any other listener sees the socket.
   server.prependListener("connection", (socket: Socket) => {
