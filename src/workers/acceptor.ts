@@ -4,7 +4,7 @@ import { BACKLOG } from "../http/listener.ts";
 
 /** Takes connections, one after the other. */
 export interface Taker {
-  /** Resolves with whether it has taken the connection; if not, somebody else may. */
+  /** Resolves with whether it has taken the connection; if not, it takes none any more, and somebody else may. */
   hand(socket: Socket): Promise<boolean>;
 }
 
@@ -76,10 +76,12 @@ export class Acceptor {
   }
 
   async #hand(taker: Taker, socket: Socket): Promise<void> {
-    if (await taker.hand(socket)) socket.destroy();
-    else if (this.#isClosed) socket.destroy();
+    const isTaken = await taker.hand(socket);
+    if (isTaken || this.#isClosed) socket.destroy();
     else this.#waiting.unshift(socket);
-    if (this.#takers.has(taker)) this.#free.add(taker);
+    // The end of a worker is known to its channel before anybody is told: whoever asked it again and again would not hear of it.
+    if (!isTaken) this.remove(taker);
+    else if (this.#takers.has(taker)) this.#free.add(taker);
     this.#next();
   }
 }

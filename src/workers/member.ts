@@ -90,7 +90,10 @@ export class Member implements Taker {
     return new Promise((resolve) => {
       this.#taken = resolve;
       const onSent = (error: Error | null): void => {
-        if (error) this.#answerTaken(false);
+        if (!error) return;
+        // Nothing reaches it any more, if it has not ended anyway.
+        this.kill();
+        this.#answerTaken(false);
       };
       // Kept here until it is known that it has arrived there.
       this.#child.send({ connection: true }, socket, { keepOpen: true }, onSent);

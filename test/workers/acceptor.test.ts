@@ -69,6 +69,19 @@ describe("an acceptor", () => {
     expect(works.handed[0]?.socket).toBe(dies.handed[0]?.socket);
   });
 
+  it("asks one that has said no once never again, and keeps the connection for the next", async () => {
+    const acceptor = await open();
+    let asked = 0;
+    // What a channel says at once when its other end is gone, long before the process is known to have ended.
+    acceptor.add({ hand: async () => ++asked > 1_000 });
+    client(acceptor);
+    await expect.poll(() => asked).toBe(1);
+    const works = taker();
+    acceptor.add(works);
+    await expect.poll(() => works.handed.length).toBe(1);
+    expect(asked).toBe(1);
+  });
+
   it("keeps connections while there is nobody to take them, no more than it may, and ends them when it closes", async () => {
     const acceptor = await open(2);
     const clients = [client(acceptor), client(acceptor), client(acceptor)];
