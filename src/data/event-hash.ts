@@ -1,4 +1,5 @@
 import { sha256 } from "./sha256.ts";
+import { writeText } from "./text-bytes.ts";
 import type { StoredEvent } from "./user-event.ts";
 
 /** What the hash of an event is made of, beside the hash before it. */
@@ -27,7 +28,7 @@ export function eventHash(event: Hashed, previousHash: Buffer): Buffer {
   at = scratch.writeBigUInt64BE(sequence, at + previousHash.length);
   at = scratch.writeBigInt64BE(recordTimeUs, at);
   for (const text of [userId, eventId, eventType]) {
-    const bytes = scratch.write(text, at + 4);
+    const bytes = writeText(scratch, text, at + 4);
     at = scratch.writeUInt32BE(bytes, at) + bytes;
   }
   scratch.set(bodySha256, at);

@@ -6,9 +6,11 @@ const BACK_MS = 24 * 60 * 60 * 1000;
 const AHEAD_MS = 5 * 60 * 1000;
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const RANDOM_BYTES = 10;
+const RANDOM_BYTES = 8;
 const COUNTER_MAX = 0xfff;
 let lastMs = 0;
+/** The time as it stands in an id, up to its version. */
+let lastTime = "";
 let counter = 0;
 
 /**
@@ -17,18 +19,23 @@ let counter = 0;
  */
 export function newEventId(nowMs: number = Date.now()): string {
   if (nowMs > lastMs) {
-    lastMs = nowMs;
-    counter = 0;
+    begin(nowMs);
   } else if (counter < COUNTER_MAX) counter++;
   else {
     // Some thousand in one millisecond, or a clock that was set back: the next millisecond is taken early.
-    lastMs++;
-    counter = 0;
+    begin(lastMs + 1);
   }
   const own = randomBytes(RANDOM_BYTES);
-  own.writeUInt16BE(0x7000 | counter, 0);
-  own[2] = 0x80 | ((own[2] ?? 0) & 0x3f);
-  return hyphenated(hexTime(lastMs) + own.toString("hex"));
+  own[0] = 0x80 | ((own[0] ?? 0) & 0x3f);
+  const hex = own.toString("hex");
+  return `${lastTime}${(0x7000 | counter).toString(16)}-${hex.slice(0, 4)}-${hex.slice(4)}`;
+}
+
+function begin(ms: number): void {
+  lastMs = ms;
+  const time = hexTime(ms);
+  lastTime = `${time.slice(0, 8)}-${time.slice(8)}-`;
+  counter = 0;
 }
 
 /** Checks an id that a caller chose, and writes it as the hub does. Throws INVALID_REQUEST. */
