@@ -2,6 +2,7 @@ import * as http2 from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Handler, ServeStream } from "./listener.ts";
 import { type Http2Handler, serveFirst } from "./servers.ts";
+import { keepStreamsApart } from "./session-streams.ts";
 
 /** Where calls come in that another process of the same hub has accepted. */
 export interface InnerDoor {
@@ -32,7 +33,10 @@ export function openInnerDoor(handler: Handler, serveStream: ServeStream | undef
     handler as unknown as Http2Handler,
   );
   server.setTimeout(0);
-  server.on("session", (session) => session.on("error", () => {}));
+  server.on("session", (session) => {
+    session.on("error", () => {});
+    keepStreamsApart(session);
+  });
   server.on("sessionError", () => {});
   serveFirst(server, serveStream);
   return { accept: (connection) => void server.emit("connection", connection) };

@@ -5,6 +5,7 @@ import { ConnectionLimits } from "./connection-limits.ts";
 import type { Hold } from "./hold.ts";
 import { letGoAfterGoodbye, plainServer, type Server, secureServer, serveFirst } from "./servers.ts";
 import { discardRest, guardSession, type SessionGuard, type SessionLimits } from "./session-guard.ts";
+import { keepStreamsApart } from "./session-streams.ts";
 
 /** A request over HTTP/1.1 or HTTP/2, whose compatibility objects are used where the two agree. */
 export type Request = http.IncomingMessage & Partial<Pick<http2.Http2ServerRequest, "authority">>;
@@ -115,6 +116,7 @@ function build(
   const sessions = new Map<http2.Http2Session, SessionGuard>();
   const serveHttp2 = (server: http2.Http2Server | http2.Http2SecureServer): void => {
     server.on("session", (session) => {
+      keepStreamsApart(session);
       sessions.set(session, guardSession(session, limits));
       session.once("close", () => sessions.delete(session));
     });
