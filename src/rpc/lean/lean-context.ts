@@ -3,8 +3,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
+  type ContextKey,
   type ContextValues,
-  createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
 import type { Caller } from "../../http/identity.ts";
@@ -55,10 +55,7 @@ export class LeanContext implements HandlerContext {
   }
 
   get values(): ContextValues {
-    this.#values ??= createContextValues()
-      .set(callerKey, this.#head.caller)
-      .set(requestIdKey, this.#head.requestId)
-      .set(endKey, this);
+    this.#values ??= new LeanValues(this.#head, this);
     return this.#values;
   }
 
@@ -109,6 +106,38 @@ export class LeanContext implements HandlerContext {
   end(reason?: unknown): void {
     this.#end ??= { reason };
     this.#ends?.abort(reason ?? callIsOver());
+  }
+}
+
+/** What the gate has set of a call, where it stands, and what else is set. */
+class LeanValues implements ContextValues {
+  readonly #head: CallHead;
+  readonly #end: { readonly aborted: boolean };
+  #others: Map<symbol, unknown> | undefined;
+
+  constructor(head: CallHead, end: { readonly aborted: boolean }) {
+    this.#head = head;
+    this.#end = end;
+  }
+
+  get<Value>(key: ContextKey<Value>): Value {
+    return (this.#others?.has(key.id) ? this.#others.get(key.id) : this.#known(key)) as Value;
+  }
+
+  set<Value>(key: ContextKey<Value>, value: Value): this {
+    this.#others ??= new Map();
+    this.#others.set(key.id, value);
+    return this;
+  }
+
+  delete(key: ContextKey<unknown>): this {
+    return this.set(key, key.defaultValue);
+  }
+
+  #known({ id, defaultValue }: ContextKey<unknown>): unknown {
+    if (id === callerKey.id) return this.#head.caller;
+    if (id === requestIdKey.id) return this.#head.requestId;
+    return id === endKey.id ? this.#end : defaultValue;
   }
 }
 
