@@ -8,6 +8,7 @@ const run = promisify(execFile);
 /** Servers run on the first core, what loads them on the second, so that neither takes the other's time. */
 export const SERVER_CORE = "0";
 export const LOAD_CORE = "1";
+export const BOTH_CORES = `${SERVER_CORE},${LOAD_CORE}`;
 
 const READY_MS = 30_000;
 /** What Linux counts a process's time in, everywhere. */

@@ -2,7 +2,8 @@ import { SaveUserEventsRequestSchema } from "../../gen/centralhub/userdata/v1/us
 import { callOnce } from "../grpc.ts";
 import { type Loaded, loadClosed, loadOpen } from "../h2load.ts";
 import { withServers } from "../kept.ts";
-import { type Effort, interleave, quantile, spread } from "../measure.ts";
+import { type Effort, interleave, quantile, type Spread, spread } from "../measure.ts";
+import { BOTH_CORES, SERVER_CORE } from "../process.ts";
 import { count, ms, type Report, ratioText } from "../results.ts";
 import { topicsLoad } from "./topics.ts";
 import { startUserDataHub, userDataCall, userDataLoad } from "./user-data-calls.ts";
@@ -15,10 +16,42 @@ const SECONDS = 5;
 const BAR = 2;
 const QUANTILES = [0.5, 0.9, 0.99] as const;
 
-/** Time of reads of configuration while events are imported into the embedded database, against the same at rest. */
-export async function embedded({ rounds }: Effort): Promise<Report> {
+/**
+ * Time of reads of configuration while events are imported into the embedded database, against the same at rest. The database
+ * has a thread of its own, so it is measured with a core for each of the two, and with one for both.
+ */
+export async function embedded(effort: Effort): Promise<Report> {
+  const two = await measure(effort, BOTH_CORES);
+  const one = await measure(effort, SERVER_CORE);
+  return {
+    lines: [
+      "| GetKafkaTopics | p50 ms | p90 ms | p99 ms | answers | events/s |",
+      "|---|---|---|---|---|---|",
+      ...two.rows("on two cores"),
+      ...one.rows("on one core"),
+      "",
+      `The import: ${count(EVENTS)} events in a call, ${CALLS_IN_FLIGHT} calls in flight. The ratio on one core: ${ratioText(one.ratio)}.`,
+      "What loads the hub is on the second core, which the hub has as well where it has two.",
+    ],
+    bars: [
+      {
+        work: "p99 of config reads during an import into the embedded database, against at rest, on two cores",
+        bar: `≤ ${BAR}`,
+        measured: ratioText(two.ratio),
+        isMet: two.ratio.median <= BAR,
+      },
+    ],
+  };
+}
+
+interface Measured {
+  readonly ratio: Spread;
+  rows(where: string): string[];
+}
+
+async function measure({ rounds }: Effort, cores: string): Promise<Measured> {
   return await withServers(async (keep) => {
-    const hub = await keep(startUserDataHub(""));
+    const hub = await keep(startUserDataHub("", {}, cores));
     const reads = { ...topicsLoad(hub, hub), connections: 4, inFlight: 25 };
     const events = Array.from({ length: EVENTS }, (_, at) => ({
       userId: `user-${at % 100}`,
@@ -37,29 +70,21 @@ export async function embedded({ rounds }: Effort): Promise<Report> {
     };
     const runs = await interleave(rounds, readMeanwhile, read);
     const p99 = (times: readonly (readonly number[])[]): number => quantile(sorted(times), 0.99);
-    const ratio = spread(runs.map(({ a, b }) => p99(a) / p99(b)));
-    const row = (name: string, side: "a" | "b"): string => {
-      const all = sorted(runs.flatMap((run) => run[side]));
-      return `| ${[name, ...QUANTILES.map((share) => ms(quantile(all, share))), count(all.length)].join(" | ")} |`;
-    };
     const rate = spread(imports.map(({ perSecond }) => perSecond * EVENTS));
+    const row = (name: string, side: "a" | "b", last: string): string => {
+      const all = sorted(runs.flatMap((run) => run[side]));
+      const cells = QUANTILES.map((share) => ms(quantile(all, share)));
+      return `| ${[name, ...cells, count(all.length), last].join(" | ")} |`;
+    };
     return {
-      lines: [
-        "| GetKafkaTopics | p50 ms | p90 ms | p99 ms | answers |",
-        "|---|---|---|---|---|",
-        row("during an import", "a"),
-        row("at rest", "b"),
-        "",
-        `The import: ${count(rate.median)} events/s (${count(rate.min)}–${count(rate.max)}), ${count(EVENTS)} in a call, ${CALLS_IN_FLIGHT} calls in flight.`,
-        "The hub and its embedded database are both on core 0.",
-      ],
-      bars: [
-        {
-          work: "p99 of config reads during an import into the embedded database, against at rest",
-          bar: `≤ ${BAR}`,
-          measured: ratioText(ratio),
-          isMet: ratio.median <= BAR,
-        },
+      ratio: spread(runs.map(({ a, b }) => p99(a) / p99(b))),
+      rows: (where) => [
+        row(
+          `during an import, ${where}`,
+          "a",
+          `${count(rate.median)} (${count(rate.min)}–${count(rate.max)})`,
+        ),
+        row(`at rest, ${where}`, "b", ""),
       ],
     };
   });

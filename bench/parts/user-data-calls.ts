@@ -14,8 +14,12 @@ const CONNECTIONS = 4;
 export async function startUserDataHub(
   url: string,
   env: Readonly<Record<string, string>> = {},
+  cores?: string,
 ): Promise<BenchHub> {
-  const hub = await startBenchHub({ env: { DATABASE_URL: url, DATABASE_ALLOW_BYPASS: "true", ...env } });
+  const hub = await startBenchHub({
+    env: { DATABASE_URL: url, DATABASE_ALLOW_BYPASS: "true", ...env },
+    ...(cores === undefined ? {} : { cores }),
+  });
   // The hub serves before its database is open.
   const isOpen = async (): Promise<boolean> => {
     await callOnce(readPage(hub, "nobody"));

@@ -2,7 +2,7 @@ import { loadClosed } from "../h2load.ts";
 import { type BenchHub, startBenchHub } from "../hub.ts";
 import { withServers } from "../kept.ts";
 import { compare, type Effort, loaded, type Side, type Spread } from "../measure.ts";
-import { cpuSecondsOf, familyOf, LOAD_CORE, SERVER_CORE } from "../process.ts";
+import { BOTH_CORES, cpuSecondsOf, familyOf } from "../process.ts";
 import { COMPARISON_HEAD, comparisonLine, type Report, ratioText } from "../results.ts";
 import { topicsAnswer, topicsLoad } from "./topics.ts";
 
@@ -18,7 +18,7 @@ const WARM_SECONDS = 8;
 export async function workers(effort: Effort): Promise<Report> {
   return await withServers(async (keep) => {
     const one = await keep(startBenchHub({ name: "one process" }));
-    const cores = `${SERVER_CORE},${LOAD_CORE}`;
+    const cores = BOTH_CORES;
     const lines = [`workers: ${WORKERS}`];
     const two = await keep(startBenchHub({ name: "two workers", cores, lines }));
     const side = async (hub: BenchHub, processes: number): Promise<Side> => {
