@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,7 +9,7 @@ import { newEventId } from "../../src/data/event-id.ts";
 import { failure } from "../rpc/release-hub.ts";
 import { type FullDisk, type FullDiskWay, fullDiskWays } from "../support/full-disk.ts";
 import { startProcess } from "../support/process.ts";
-import { startPostgres } from "../support/servers/postgres.ts";
+import { type PostgresServer, startPostgres } from "../support/servers/postgres.ts";
 import { postgresProgram } from "../support/servers/postgres-program.ts";
 import { describeWith } from "../support/toolchains.ts";
 import { userDataClient } from "../support/user-data/clients.ts";
@@ -27,13 +29,16 @@ async function startHub(env: Record<string, string>) {
   return { hub, url, client: userDataClient(url) };
 }
 
+// Cannot be packed, so that it needs room of its own.
+const padding = randomBytes(PAYLOAD_BYTES).toString("base64").slice(0, PAYLOAD_BYTES);
+
 const save = (client: UserDataClient) =>
   client.saveUserEvent(
     {
       userId: "probe",
       eventType: "login",
       eventId: newEventId(),
-      eventJson: `{"x":"${"x".repeat(PAYLOAD_BYTES)}"}`,
+      eventJson: `{"x":"${padding}"}`,
     },
     { timeoutMs: 8_000 },
   );
@@ -55,6 +60,7 @@ async function fillAndFree(
   { url, client }: { url: string; client: UserDataClient },
   disk: FullDisk,
   pids: () => Promise<readonly number[]>,
+  revive: () => Promise<void> = async () => {},
 ): Promise<void> {
   const load = new Load(8, PAYLOAD_BYTES);
   await settled(load, client, FULL_MS);
@@ -78,6 +84,7 @@ async function fillAndFree(
   load.stop();
   await running;
   await disk.free(await pids());
+  await revive();
   // The same hub, which nobody has restarted.
   await settled(load, client, RECOVERY_MS);
   const again = load.run(client, WRITERS);
@@ -102,6 +109,21 @@ async function serverPid(url: string): Promise<number> {
   return rows[0].pid;
 }
 
+// PostgreSQL ends when its own log finds no room, and then once more when its recovery does: somebody has to start it.
+async function reviveServer(server: PostgresServer, pid: number): Promise<void> {
+  const answers = (): Promise<boolean> =>
+    serverPid(server.url).then(
+      () => true,
+      () => false,
+    );
+  const stands = async (): Promise<boolean> => {
+    if (await answers()) return true;
+    if (!existsSync(`/proc/${pid}/exe`)) await server.restart();
+    return false;
+  };
+  await expect.poll(stands, { timeout: RECOVERY_MS, interval: 200 }).toBe(true);
+}
+
 const ways = await fullDiskWays();
 
 async function onDisk(way: FullDiskWay, work: (disk: FullDisk) => Promise<void>): Promise<void> {
@@ -123,7 +145,12 @@ await describeWith(
         try {
           const pid = await serverPid(server.url);
           const hub = await startHub({ DATABASE_URL: server.url, DATABASE_ALLOW_BYPASS: "true" });
-          await fillAndFree(hub, disk, async () => [pid]);
+          await fillAndFree(
+            hub,
+            disk,
+            async () => [pid],
+            () => reviveServer(server, pid),
+          );
           hub.hub.process.kill("SIGKILL");
           await hub.hub.exited;
         } finally {
