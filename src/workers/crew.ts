@@ -126,7 +126,7 @@ export class Crew implements Followers {
       rejectionsAreKnown: () => feed.known,
       onLeaving: (member) => this.#onLeaving(member),
     };
-    const beat = setInterval(() => void this.#callAll("ping"), PING_MS).unref();
+    const beat = setInterval(() => this.#ping(), PING_MS).unref();
     const drain = async (graceMs: number): Promise<void> => {
       this.#isStopping = true;
       this.#acceptor?.close();
@@ -211,15 +211,18 @@ export class Crew implements Followers {
     return [...this.#members].filter(({ isReady, isSucceeded }) => isReady && !isSucceeded);
   }
 
+  #ping(): void {
+    for (const member of this.#joined()) void member.lives(member.link.call("ping"), HANG_MS);
+  }
+
   // A worker that does not answer in time is ended, so it does not stay behind.
-  async #callAll<Name extends "hold" | "show" | "ping" | "setStatus" | "setRejections">(
+  async #callAll<Name extends "hold" | "show" | "setStatus" | "setRejections">(
     name: Name,
     ...args: Parameters<WorkerCalls[Name]>
   ): Promise<void> {
-    const withinMs = name === "ping" ? HANG_MS : STEP_MS;
     const call = ({ link }: Member): Promise<unknown> =>
       (link.call as (name: string, ...args: unknown[]) => Promise<unknown>).call(link, name, ...args);
-    await Promise.all(this.#joined().map((member) => member.due(call(member), withinMs, name)));
+    await Promise.all(this.#joined().map((member) => member.due(call(member), STEP_MS, name)));
   }
 }
 

@@ -100,13 +100,30 @@ export class Member implements Taker {
     });
   }
 
-  /** Waits for an answer that is due within so many milliseconds; a worker that does not give it is ended. */
+  /** Waits for the answer to a step, which is due within so many milliseconds; a worker that does not give it is ended. */
   async due(answer: Promise<unknown>, withinMs: number, what: string): Promise<void> {
-    const isPing = what === "ping";
-    if (!isPing) this.#steps += 1;
+    this.#steps += 1;
+    await this.#answered(answer, withinMs, what, () => false);
+    this.#steps -= 1;
+  }
+
+  /** The same for a sign of life. A step has a bound of its own, and nothing else is answered before it is done. */
+  async lives(answer: Promise<unknown>, withinMs: number): Promise<void> {
+    await this.#answered(answer, withinMs, "ping", () => this.#steps > 0);
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  async #answered(
+    answer: Promise<unknown>,
+    withinMs: number,
+    what: string,
+    isExcused: () => boolean,
+  ): Promise<void> {
     const onLate = (): void => {
-      // A step has a bound of its own, and nothing is answered before it is done.
-      if (isPing && this.#steps > 0) {
+      if (isExcused()) {
         timer = setTimeout(onLate, withinMs);
         return;
       }
@@ -119,11 +136,6 @@ export class Member implements Taker {
     let timer = setTimeout(onLate, withinMs);
     await Promise.race([answer.catch(() => {}), this.exited]);
     clearTimeout(timer);
-    if (!isPing) this.#steps -= 1;
-  }
-
-  kill(): void {
-    this.#child.kill("SIGKILL");
   }
 
   #answerTaken(isTaken: boolean): void {
