@@ -39,11 +39,3 @@ export function eventHash(event: Hashed, previousHash: Buffer): Buffer {
 export function bodyHash(body: Buffer): Buffer {
   return sha256(body);
 }
-
-/** A text after its length in bytes, so that no two lists of texts give the same bytes. */
-export function lengthAndText(value: string): Buffer {
-  const bytes = Buffer.allocUnsafe(4 + Buffer.byteLength(value));
-  bytes.writeUInt32BE(bytes.length - 4);
-  bytes.write(value, 4);
-  return bytes;
-}

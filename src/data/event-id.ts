@@ -18,9 +18,8 @@ let counter = 0;
  * that the ids of one process ascend.
  */
 export function newEventId(nowMs: number = Date.now()): string {
-  if (nowMs > lastMs) {
-    begin(nowMs);
-  } else if (counter < COUNTER_MAX) counter++;
+  if (nowMs > lastMs) begin(nowMs);
+  else if (counter < COUNTER_MAX) counter++;
   else {
     // Some thousand in one millisecond, or a clock that was set back: the next millisecond is taken early.
     begin(lastMs + 1);

@@ -1,5 +1,4 @@
 import { createHash, type Hash } from "node:crypto";
-import { lengthAndText as text } from "./event-hash.ts";
 import type { HistorySigner } from "./history-keys.ts";
 
 /** One event that is gone. */
@@ -89,5 +88,13 @@ export class ExportDigest {
 function whole(value: bigint): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(value);
+  return bytes;
+}
+
+// After its length in bytes, so that no two lists of texts give the same bytes.
+function text(value: string): Buffer {
+  const bytes = Buffer.allocUnsafe(4 + Buffer.byteLength(value));
+  bytes.writeUInt32BE(bytes.length - 4);
+  bytes.write(value, 4);
   return bytes;
 }

@@ -51,9 +51,7 @@ export class Database {
       },
     });
     this.#transactionMs = transactionMs;
-    this.#reads = new ReadGroups(this.#pool.options.max, (statements) =>
-      this.#retried((client) => runBatch(client, statements)),
-    );
+    this.#reads = new ReadGroups(this.#pool.options.max, (statements) => this.#run(statements));
     // An idle connection that breaks is replaced at its next use.
     this.#pool.on("error", () => {});
     this.#pool.on("connect", (client) => client.on("error", () => {}));
@@ -73,10 +71,7 @@ export class Database {
     context: Context,
     ...statements: readonly Statement[]
   ): Promise<readonly Row[]> {
-    return await this.#retried(async (client) => {
-      const answers = await runBatch(client, [...begin(role, context), ...statements, COMMIT]);
-      return (answers.at(-2) as Answer<Row>).rows;
-    });
+    return lastRows(await this.#run([...begin(role, context), ...statements, COMMIT]));
   }
 
   /** The same for what reads, is done soon, and may share its round trip with others that do. */
@@ -84,8 +79,7 @@ export class Database {
     context: Context,
     ...statements: readonly Statement[]
   ): Promise<readonly Row[]> {
-    const answers = await this.#reads.read([...begin("hub_read", context), ...statements, COMMIT]);
-    return (answers.at(-2) as Answer<Row>).rows;
+    return lastRows(await this.#reads.read([...begin("hub_read", context), ...statements, COMMIT]));
   }
 
   /**
@@ -126,6 +120,10 @@ export class Database {
 
   async close(): Promise<void> {
     await this.#pool.end();
+  }
+
+  async #run(statements: readonly Statement[]): Promise<readonly Answer[]> {
+    return await this.#retried((client) => runBatch(client, statements));
   }
 
   async #connect(): Promise<PoolClient> {
@@ -188,6 +186,11 @@ export class Database {
 export function begin(role: Role, context: Context): readonly [Statement, Statement] {
   const [transaction, setting] = BEGIN[role][scopeOf(context)];
   return [transaction, bind(setting, "userId" in context ? context.userId : listOf(context.userIds))];
+}
+
+// Those of the statement before COMMIT.
+function lastRows<Row extends object>(answers: readonly Answer[]): readonly Row[] {
+  return (answers.at(-2) as Answer<Row>).rows;
 }
 
 type Scope = "user" | "all_of_user" | "users";

@@ -72,7 +72,8 @@ export const IN_ORDER: Statement = {
 
 /**
  * A page, newest first, as pageOf reads it. $1: user; $2, $3: ids from and before; $4: events at most; $5: bytes of payloads
- * at most, after the first: what goes beyond them comes without a payload.
+ * at most, after the first: what goes beyond them comes without a payload. An aggregate takes its rows in the order of a
+ * subquery that is sorted, as long as nothing else stands beside it.
  */
 export const PAGE: Readonly<Record<EventTable, Statement>> = perTable((table) => ({
   name: `page_${table}`,
