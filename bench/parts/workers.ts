@@ -18,9 +18,8 @@ const WARM_SECONDS = 8;
 export async function workers(effort: Effort): Promise<Report> {
   return await withServers(async (keep) => {
     const one = await keep(startBenchHub({ name: "one process" }));
-    const cores = BOTH_CORES;
     const lines = [`workers: ${WORKERS}`];
-    const two = await keep(startBenchHub({ name: "two workers", cores, lines }));
+    const two = await keep(startBenchHub({ name: "two workers", cores: BOTH_CORES, lines }));
     const side = async (hub: BenchHub, processes: number): Promise<Side> => {
       await topicsAnswer(hub);
       const load = { ...topicsLoad(hub, hub), connections: processes * CONNECTIONS, inFlight: IN_FLIGHT };

@@ -230,7 +230,7 @@ describe("ReportApplied", () => {
         message: expect.stringMatching(/^nonce: revision \d had no content of this name/),
       });
     expect((await hub.releases.getRollout({})).instances).toEqual([]);
-    // One that comes late is as good as any.
+    // A report of an older revision's content counts as well.
     await hub.config.reportApplied({ ...report, revision: 1n, nonce: first });
     await hub.config.reportApplied({ ...report, revision: 2n, nonce: second });
     const { instances } = await hub.releases.getRollout({});
