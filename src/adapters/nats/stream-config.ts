@@ -92,9 +92,14 @@ async function found(manager: JetStreamManager, stream: string): Promise<StreamI
   try {
     return await manager.streams.info(stream);
   } catch (error) {
-    if (codeOf(error) === STREAM_NOT_FOUND) return undefined;
+    if (isStreamNotFound(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether the server says that there is no stream of that name. */
+export function isStreamNotFound(error: unknown): boolean {
+  return codeOf(error) === STREAM_NOT_FOUND;
 }
 
 // Two hubs may do this at once. The server takes the same configuration twice; should another one have come first,

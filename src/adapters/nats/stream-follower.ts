@@ -10,6 +10,7 @@ import type { Logger } from "../../telemetry/logger.ts";
 import { StreamFault } from "./entry-message.ts";
 import { explained, type NatsLink } from "./link.ts";
 import type { RevisionStream, StreamEnd } from "./revision-stream.ts";
+import { isStreamNotFound } from "./stream-config.ts";
 
 /** How often the stream is asked whether it is there, and for what was not heard of. */
 const BEAT_MS = 1_000;
@@ -143,11 +144,17 @@ export class StreamFollower {
     }
   }
 
-  // A leader that has been replaced while it hung answers from what it had, until it learns of it.
+  // A leader that has been replaced while it hung answers from what it had, until it learns of it. So does a server of
+  // a cluster that has not heard of the stream yet: by its word there is none, a moment after another has made it.
   async #end(known: number): Promise<StreamEnd> {
     for (let tries = 1; ; tries++) {
-      const end = await this.#stream.end();
-      if (end.last >= known || tries === STALE_TRIES) return end;
+      const isLast = tries === STALE_TRIES;
+      try {
+        const end = await this.#stream.end();
+        if (end.last >= known || isLast) return end;
+      } catch (error) {
+        if (this.#seenIn !== "" || isLast || !isStreamNotFound(error)) throw error;
+      }
       await sleep(STALE_RETRY_MS);
     }
   }
