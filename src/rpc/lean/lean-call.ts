@@ -16,6 +16,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Need } from "../../http/identity.ts";
 import { LAYOUTS } from "../userdata-layout.ts";
+import { READERS } from "../userdata-reading.ts";
 import { AnswerCache } from "./answer-cache.ts";
 import { enveloped, type Framing } from "./framing.ts";
 
@@ -66,6 +67,8 @@ export class LeanCall {
   read({ isBinary }: Framing, message: Buffer): Message | undefined {
     const { method, json, validator } = this.#parts;
     try {
+      const read = isBinary ? READERS.get(method.input.typeName)?.(message) : undefined;
+      if (read) return read;
       const input = isBinary
         ? fromBinary(method.input, message)
         : fromJsonString(method.input, message.toString("utf8"), json);

@@ -1,0 +1,152 @@
+import { create, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  SaveUserEventRequestSchema,
+  SaveUserEventsRequestSchema,
+} from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { validator } from "../../src/documents/validator.ts";
+import { READERS } from "../../src/rpc/userdata-reading.ts";
+
+const text = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 20 }).filter((value) => value.isWellFormed()),
+  fc.string({ maxLength: 140 }),
+  fc.constantFrom(
+    "",
+    "\ufeffmarked",
+    "\ufffd",
+    "é".repeat(70),
+    "a".repeat(64),
+    "a".repeat(65),
+    "a\u007f",
+    "a\u0085",
+  ),
+);
+const id = fc.oneof(
+  text,
+  fc.uuid(),
+  fc.uuid({ version: 7 }),
+  fc.uuid().map((value) => value.toUpperCase()),
+);
+const event = fc
+  .record({
+    userId: text,
+    eventType: text,
+    eventId: id,
+    eventJson: text,
+    eventData: fc.option(fc.dictionary(fc.string(), fc.string(), { maxKeys: 2, noNullPrototype: true }), {
+      nil: undefined,
+      freq: 4,
+    }),
+  })
+  .map(({ eventData, ...rest }) =>
+    create(SaveUserEventRequestSchema, { ...rest, ...(eventData && { eventData }) }),
+  );
+const ordinary = fc
+  .record({
+    userId: fc.stringMatching(/^[a-zäß0-9-]{1,60}$/),
+    eventType: fc.stringMatching(/^[a-z_]{1,64}$/),
+    eventId: fc.oneof(fc.constant(""), fc.uuid({ version: 7 })),
+    eventJson: fc.json().filter((value) => value.isWellFormed()),
+  })
+  .map((init) => create(SaveUserEventRequestSchema, init));
+const anyBytes = fc.uint8Array({ maxLength: 40 });
+
+/** What came over the wire with some bytes changed, lost, or put in between. */
+function damaged(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Buffer> {
+  return fc.tuple(bytes, fc.nat(), fc.nat(6), anyBytes).map(([whole, at, lost, put]) => {
+    const from = at % (whole.length + 1);
+    return Buffer.concat([whole.subarray(0, from), put.subarray(0, 4), whole.subarray(from + lost)]);
+  });
+}
+
+const one = fc.oneof(
+  event.map((message) => Buffer.from(toBinary(SaveUserEventRequestSchema, message))),
+  damaged(event.map((message) => toBinary(SaveUserEventRequestSchema, message))),
+  // The same field twice, of which the last one holds.
+  fc
+    .tuple(event, event)
+    .map((two) => Buffer.concat(two.map((each) => toBinary(SaveUserEventRequestSchema, each)))),
+  anyBytes.map((bytes) => Buffer.from(bytes)),
+);
+const many = fc
+  .array(event, { maxLength: 4 })
+  .map((events) => create(SaveUserEventsRequestSchema, { events }));
+const several = fc.oneof(
+  many.map((message) => Buffer.from(toBinary(SaveUserEventsRequestSchema, message))),
+  damaged(many.map((message) => toBinary(SaveUserEventsRequestSchema, message))),
+);
+
+describe("requests that are read by hand", () => {
+  it("are what their schema and their rules make of them: one event", () => {
+    fc.assert(
+      fc.property(one, (bytes) => {
+        expectSame(SaveUserEventRequestSchema, bytes);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("are what their schema and their rules make of them: several events", () => {
+    fc.assert(
+      fc.property(several, (bytes) => {
+        expectSame(SaveUserEventsRequestSchema, bytes);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("are all that are ordinary", () => {
+    fc.assert(
+      fc.property(ordinary, (message) => {
+        expect(read(SaveUserEventRequestSchema, toBinary(SaveUserEventRequestSchema, message))).toEqual(
+          message,
+        );
+        const several = create(SaveUserEventsRequestSchema, { events: [message, message] });
+        expect(read(SaveUserEventsRequestSchema, toBinary(SaveUserEventsRequestSchema, several))).toEqual(
+          several,
+        );
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("may be long, and have a thousand events and no more", () => {
+    const eventJson = JSON.stringify({ text: "x".repeat(80_000) });
+    const long = create(SaveUserEventRequestSchema, { userId: "alice", eventType: "login", eventJson });
+    expect(read(SaveUserEventRequestSchema, toBinary(SaveUserEventRequestSchema, long))).toEqual(long);
+    const events = (count: number) => {
+      const all = Array.from({ length: count }, (_, at) => ({ userId: `user-${at}`, eventType: "login" }));
+      return create(SaveUserEventsRequestSchema, { events: all });
+    };
+    for (const [count, isRead] of [
+      [0, false],
+      [1, true],
+      [1_000, true],
+      [1_001, false],
+    ] as const) {
+      const message = events(count);
+      const given = read(SaveUserEventsRequestSchema, toBinary(SaveUserEventsRequestSchema, message));
+      expect(given).toEqual(isRead ? message : undefined);
+    }
+  });
+});
+
+// What is not read by hand is left to the schema, so it may be anything.
+function expectSame(schema: DescMessage, bytes: Uint8Array): void {
+  const given = read(schema, bytes);
+  if (!given) return;
+  const expected = fromBinary(schema, bytes);
+  expect(given).toEqual(expected);
+  expect(validator.validate(schema, expected).kind).toBe("valid");
+}
+
+function read(schema: DescMessage, bytes: Uint8Array): Message | undefined {
+  const reader = READERS.get(schema.typeName);
+  if (!reader) throw new Error(`${schema.typeName} is not read by hand`);
+  try {
+    return reader(Buffer.from(bytes));
+  } catch {
+    return undefined;
+  }
+}
