@@ -1,12 +1,11 @@
-import { eventHash } from "./event-hash.ts";
-import type { Appended, NewEvent } from "./user-event.ts";
-import { NO_HASH } from "./user-event.ts";
-import type { Head } from "./user-event-store.ts";
+import { eventDigest } from "./event-hash.ts";
+import type { Digest } from "./sha256.ts";
+import { type Appended, type NewEvent, NO_HASH } from "./user-event.ts";
 
 /** What is known of an event that was stored before. */
 export interface Known {
   readonly eventType: string;
-  readonly bodySha256: Buffer;
+  readonly bodySha256: Digest;
   readonly recordTimeUs: bigint;
   readonly sequence: bigint;
 }
@@ -15,19 +14,27 @@ export interface Known {
 export interface Placed {
   readonly event: NewEvent;
   readonly sequence: bigint;
-  readonly previousHash: Buffer;
-  readonly hash: Buffer;
+  readonly previousHash: Digest;
+  readonly hash: Digest;
 }
 
-/** Where a user stands, and whether anything more may be stored. */
-export type LockedHead = Head & { readonly isErased: boolean };
+/** Where a user stands. */
+export interface PlannedHead {
+  readonly sequence: bigint;
+  readonly hash: Digest;
+}
+
+/** The same, and whether anything more may be stored. */
+export type LockedHead = PlannedHead & { readonly isErased: boolean };
+
+const FIRST: PlannedHead = { sequence: 0n, hash: NO_HASH.toString("latin1") };
 
 /** What a batch comes to. */
 export interface AppendPlan {
   /** The events that are new, in the order of the batch. */
   readonly placed: readonly Placed[];
   /** Where the users of the new events stand then. */
-  readonly heads: ReadonlyMap<string, Head>;
+  readonly heads: ReadonlyMap<string, PlannedHead>;
   /** What became of each event of the batch, in its order. */
   readonly outcomes: readonly Appended[];
 }
@@ -50,7 +57,7 @@ export function planAppend(
 ): AppendPlan {
   const placed: Placed[] = [];
   const outcomes: Appended[] = [];
-  const newHeads = new Map<string, Head>();
+  const newHeads = new Map<string, PlannedHead>();
   const seen = new Map(known);
   for (const event of events) {
     const { userId, eventId, eventType, bodySha256 } = event;
@@ -63,7 +70,7 @@ export function planAppend(
     const key = event.isIdGiven || known.size > 0 ? eventKey(userId, eventId) : undefined;
     const earlier = key === undefined ? undefined : seen.get(key);
     if (earlier) {
-      const isSame = earlier.eventType === eventType && earlier.bodySha256.equals(bodySha256);
+      const isSame = earlier.eventType === eventType && earlier.bodySha256 === bodySha256;
       outcomes.push(
         isSame
           ? { recordTimeUs: earlier.recordTimeUs, sequence: earlier.sequence, isRepeat: true }
@@ -71,9 +78,9 @@ export function planAppend(
       );
       continue;
     }
-    const head = newHeads.get(userId) ?? locked ?? { sequence: 0n, hash: NO_HASH };
+    const head = newHeads.get(userId) ?? locked ?? FIRST;
     const sequence = head.sequence + 1n;
-    const hash = eventHash({ ...event, sequence, recordTimeUs }, head.hash);
+    const hash = eventDigest({ userId, eventId, eventType, sequence, recordTimeUs }, bodySha256, head.hash);
     placed.push({ event, sequence, previousHash: head.hash, hash });
     newHeads.set(userId, { sequence, hash });
     if (key !== undefined) seen.set(key, { eventType, bodySha256, recordTimeUs, sequence });

@@ -148,9 +148,12 @@ function routesOf(dataTypes: Readonly<Record<string, DataRoute>>): Routes {
   return { byDataType, byEventType, byTable };
 }
 
+function isPlaced(declared: Declared): declared is Route {
+  return eventTable(declared.table) !== undefined;
+}
+
 function placed(declared: Declared): Route {
-  const table = eventTable(declared.table);
-  if (table) return { ...declared, table };
+  if (isPlaced(declared)) return declared;
   const message = `data type "${declared.dataType}" names the table "${declared.table}", which no migration has made; known are: ${EVENT_TABLES.join(", ")}`;
   throw new HubError("DATABASE_UNFIT", message, { metadata: { table: declared.table } });
 }

@@ -47,7 +47,19 @@ function checkText(text: string): void {
     throw invalid('event_json: must be a JSON object, such as {"symbol": "EURUSD"}');
   }
   // JSON.parse reads any depth; everything that comes later would not.
-  checkDepth(value);
+  if (mayBeDeep(text)) checkDepth(value);
+}
+
+// Most texts do not even open so many.
+function mayBeDeep(text: string): boolean {
+  let opened = 0;
+  for (const opening of ["{", "["]) {
+    for (let at = text.indexOf(opening); at >= 0; at = text.indexOf(opening, at + 1)) {
+      opened += 1;
+      if (opened > DEPTH_MAX) return true;
+    }
+  }
+  return false;
 }
 
 function checkDepth(value: object): void {

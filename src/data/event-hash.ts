@@ -1,11 +1,11 @@
-import { sha256 } from "./sha256.ts";
+import { type Digest, digestOf, sha256 } from "./sha256.ts";
 import { writeText } from "./text-bytes.ts";
 import type { StoredEvent } from "./user-event.ts";
 
 /** What the hash of an event is made of, beside the hash before it. */
-export type Hashed = Pick<StoredEvent, "userId" | "eventId" | "eventType" | "recordTimeUs" | "sequence"> & {
-  readonly bodySha256: Buffer;
-};
+export type Hashed = Identified & { readonly bodySha256: Buffer };
+
+type Identified = Pick<StoredEvent, "userId" | "eventId" | "eventType" | "recordTimeUs" | "sequence">;
 
 const DOMAIN = Buffer.from("centralhub.userdata.v1\0");
 /** Of the sequence and the time, and of the lengths of three texts. */
@@ -18,21 +18,27 @@ let scratch = Buffer.concat([DOMAIN], 4096);
  * over payloads that are gone. docs/user-data.md tells the same to whoever verifies a chain without this program.
  */
 export function eventHash(event: Hashed, previousHash: Buffer): Buffer {
-  const { userId, eventId, eventType, sequence, recordTimeUs, bodySha256 } = event;
+  const digest = eventDigest(event, event.bodySha256.toString("latin1"), previousHash.toString("latin1"));
+  return Buffer.from(digest, "latin1");
+}
+
+/** The same for one that is being stored. */
+export function eventDigest(event: Identified, bodySha256: Digest, previousHash: Digest): Digest {
+  const { userId, eventId, eventType, sequence, recordTimeUs } = event;
   // No character of UTF-16 takes more than three bytes as UTF-8.
   const texts = 3 * (userId.length + eventId.length + eventType.length);
   const most = DOMAIN.length + previousHash.length + NUMBERS_BYTES + texts + bodySha256.length;
   if (scratch.length < most) scratch = Buffer.concat([DOMAIN], 2 * most);
   let at = DOMAIN.length;
-  scratch.set(previousHash, at);
-  at = scratch.writeBigUInt64BE(sequence, at + previousHash.length);
+  at += scratch.write(previousHash, at, "latin1");
+  at = scratch.writeBigUInt64BE(sequence, at);
   at = scratch.writeBigInt64BE(recordTimeUs, at);
   for (const text of [userId, eventId, eventType]) {
     const bytes = writeText(scratch, text, at + 4);
     at = scratch.writeUInt32BE(bytes, at) + bytes;
   }
-  scratch.set(bodySha256, at);
-  return sha256(scratch.subarray(0, at + bodySha256.length));
+  at += scratch.write(bodySha256, at, "latin1");
+  return digestOf(scratch.subarray(0, at));
 }
 
 /** The SHA-256 of a payload. */

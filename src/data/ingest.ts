@@ -100,7 +100,8 @@ export class Ingest {
     this.#perUser.set(userId, own + 1);
     this.#count++;
     const lane = this.#lanes[laneOf(userId, this.#lanes.length)] as Lane;
-    lane.waiting.push({ event, ...patience, settle });
+    const { deadline, signal } = patience;
+    lane.waiting.push({ event, deadline, signal, settle });
     if (lane.isRunning) return;
     lane.isRunning = true;
     // What else comes in this turn goes along.

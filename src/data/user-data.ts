@@ -3,11 +3,11 @@ import { HubError } from "../errors.ts";
 import { bucketOf } from "./buckets.ts";
 import type { DataRouter } from "./data-router.ts";
 import { type GivenBody, givenBody } from "./event-body.ts";
-import { bodyHash } from "./event-hash.ts";
 import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-id.ts";
 import { Ingest, type IngestBounds, type IngestWatch, type Patience } from "./ingest.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import { refusal } from "./refusal.ts";
+import { digestOf } from "./sha256.ts";
 import type { ShownEvent, StoredEvent } from "./user-event.ts";
 import type { LegalHold, UserEventStore } from "./user-event-store.ts";
 import { UserTails } from "./user-tails.ts";
@@ -69,6 +69,11 @@ export class UserData {
   readonly #parts: readonly Part[];
   readonly #partOf: (bucket: number) => number;
   readonly #tails: UserTails;
+  /**
+   * Events of one call that are on their way at a time: a batch that each lane stores, and one that it takes next. More
+   * would only be carried along by each garbage collection until it is their turn.
+   */
+  readonly #eventsAhead: number;
 
   /** `storeOf` says which of the stores has a bucket. */
   constructor(
@@ -81,6 +86,7 @@ export class UserData {
     this.router = router;
     this.#partOf = storeOf;
     this.#tails = new UserTails((userId) => this.#of(userId).store);
+    this.#eventsAhead = stores.reduce((sum, { lanes, batchEvents }) => sum + 2 * lanes * batchEvents, 0);
     this.#parts = stores.map((store) => ({
       store,
       ingest: new Ingest(store, bounds, (userIds) => this.#tails.wake(userIds), watch),
@@ -122,24 +128,33 @@ export class UserData {
     patience: Patience,
   ): Promise<readonly (Saved | Error)[]> {
     const results = new Array<Saved | Error>(all.length);
-    const done = Promise.withResolvers<void>();
-    let left = all.length;
+    let settled = 0;
+    let wanted = Number.POSITIVE_INFINITY;
+    let wake = (): void => {};
     const settle = (at: number, result: Saved | Error): void => {
       results[at] = result;
-      left -= 1;
-      if (left === 0) done.resolve();
+      settled += 1;
+      if (settled >= wanted) wake();
+    };
+    const untilSettled = (number: number): Promise<void> | undefined => {
+      if (settled >= number) return;
+      wanted = number;
+      return new Promise((resolve) => {
+        wake = resolve;
+      });
     };
     for (const [at, given] of all.entries()) {
+      // None waits for the one before, but other calls get their turn in between.
+      if (at > 0 && at % EVENTS_PER_TURN === 0) await turn();
+      if (at - settled >= this.#eventsAhead) await untilSettled(at + 1 - this.#eventsAhead);
       try {
         admit(given.userId);
         this.#put(given, patience, (result) => settle(at, result));
       } catch (error) {
         settle(at, error as Error);
       }
-      // None waits for the one before, but other calls get their turn in between.
-      if (at % EVENTS_PER_TURN === EVENTS_PER_TURN - 1) await turn();
     }
-    if (all.length > 0) await done.promise;
+    await untilSettled(all.length);
     return results;
   }
 
@@ -150,7 +165,7 @@ export class UserData {
     const eventId = isIdGiven ? givenEventId(given.eventId) : newEventId();
     const body = givenBody(given);
     const { eventType } = given;
-    const bodySha256 = bodyHash(body);
+    const bodySha256 = digestOf(body);
     this.#of(userId).ingest.put(
       { userId, eventId, isIdGiven, eventType, dataType, table, topic, stateTopic, body, bodySha256 },
       patience,

@@ -1,4 +1,5 @@
 import type { EventTable } from "./event-tables.ts";
+import type { Digest } from "./sha256.ts";
 
 /** An event that is to be stored: everything about it has been checked. */
 export interface NewEvent {
@@ -16,7 +17,7 @@ export interface NewEvent {
   readonly stateTopic: string;
   /** The payload: the UTF-8 text of a JSON object. */
   readonly body: Buffer;
-  readonly bodySha256: Buffer;
+  readonly bodySha256: Digest;
 }
 
 /** An event as it is stored. */

@@ -21,7 +21,13 @@ const keys = readHistoryKeys(jwksText([signer.publicKey]));
 /** An export of ten events, of which the second, the third and the sixth are gone. */
 function exported(userId = "alice"): string[] {
   const events = Array.from({ length: 10 }, (_, index) => newEvent(userId, { text: `{"n":${index}}` }));
-  const { placed } = planAppend(events, new Map(), new Map(), TIME_US);
+  const placed = planAppend(events, new Map(), new Map(), TIME_US).placed.map(
+    ({ previousHash, hash, ...rest }) => ({
+      ...rest,
+      previousHash: Buffer.from(previousHash, "latin1"),
+      hash: Buffer.from(hash, "latin1"),
+    }),
+  );
   const isGone = (sequence: bigint): boolean => [2n, 3n, 6n].includes(sequence);
   const digest = new ExportDigest();
   const lines = placed

@@ -11,7 +11,7 @@ import { EVENT_TABLES } from "../../data/event-tables.ts";
 import type { Appended, NewEvent } from "../../data/user-event.ts";
 import type { Answer } from "./batch.ts";
 import type { Database } from "./database.ts";
-import { bigints, byteas, smallints, texts, uuids } from "./parameters.ts";
+import { bigints, byteas, digests, smallints, texts, uuids } from "./parameters.ts";
 import { bind, type Statement } from "./statement.ts";
 import {
   ENSURE_HEADS,
@@ -81,9 +81,9 @@ function writes({ placed, heads }: AppendPlan, nowUs: string, hasOutbox: boolean
       bigints(rows.map(({ sequence }) => sequence)),
       texts(rows.map(({ event }) => event.eventType)),
       byteas(rows.map(({ event }) => event.body)),
-      byteas(rows.map(({ event }) => event.bodySha256)),
-      byteas(rows.map(({ previousHash }) => previousHash)),
-      byteas(rows.map(({ hash }) => hash)),
+      digests(rows.map(({ event }) => event.bodySha256)),
+      digests(rows.map(({ previousHash }) => previousHash)),
+      digests(rows.map(({ hash }) => hash)),
     ];
     statements.push(bind(INSERT[table], ...columns, nowUs));
   }
@@ -93,7 +93,7 @@ function writes({ placed, heads }: AppendPlan, nowUs: string, hasOutbox: boolean
       MOVE_HEADS,
       texts([...heads.keys()]),
       bigints(moved.map(({ sequence }) => sequence)),
-      byteas(moved.map(({ hash }) => hash)),
+      digests(moved.map(({ hash }) => hash)),
     ),
   );
   if (hasOutbox) statements.push(outboxRows(placed, nowUs));
@@ -127,7 +127,7 @@ function headsOf(answer: Answer | undefined): Map<string, LockedHead> {
   return new Map(
     rows.map(({ user_id, seq, hash, erased }) => [
       user_id,
-      { sequence: BigInt(seq), hash, isErased: erased },
+      { sequence: BigInt(seq), hash: hash.toString("latin1"), isErased: erased },
     ]),
   );
 }
@@ -139,7 +139,7 @@ function knownOf(answer: Answer | undefined): Map<string, Known> {
       eventKey(row.user_id, row.event_id),
       {
         eventType: row.event_type,
-        bodySha256: row.body_sha256,
+        bodySha256: row.body_sha256.toString("latin1"),
         recordTimeUs: BigInt(row.record_us),
         sequence: BigInt(row.seq),
       },

@@ -1,3 +1,4 @@
+import type { Digest } from "../../data/sha256.ts";
 import { writeText } from "../../data/text-bytes.ts";
 
 /** A value as it goes to the database: a text in PostgreSQL's own form, or the bytes of its binary form. */
@@ -26,6 +27,7 @@ const TYPES = { bytea: 17, bigint: 20, smallint: 21, text: 25, uuid: 2950 } as c
 const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
 const UUID_LENGTH = 36;
+const DIGEST_BYTES = 32;
 const HYPHEN = 0x2d;
 
 // Arrays in binary form. As texts they are put together, quoted, taken apart, and twice as long where they hold bytes.
@@ -56,6 +58,11 @@ export function byteas(values: readonly Buffer[]): Buffer {
     at += LENGTH_BYTES + value.length;
   }
   return array;
+}
+
+/** A bytea[] of digests. */
+export function digests(values: readonly Digest[]): Buffer {
+  return fixed("bytea", DIGEST_BYTES, values, (array, value, at) => array.write(value, at, "latin1"));
 }
 
 /** A uuid[]. */

@@ -1,5 +1,5 @@
-import { bodyHash } from "../../../src/data/event-hash.ts";
 import { newEventId } from "../../../src/data/event-id.ts";
+import { digestOf } from "../../../src/data/sha256.ts";
 import type { NewEvent } from "../../../src/data/user-event.ts";
 
 /** An event to store: a trade of its user, unless it is said otherwise. */
@@ -16,7 +16,7 @@ export function newEvent(userId: string, overrides: Partial<NewEvent> & { text?:
     topic: "user.trades",
     stateTopic: "",
     body,
-    bodySha256: bodyHash(body),
+    bodySha256: digestOf(body),
     ...rest,
   };
 }
