@@ -1,5 +1,5 @@
+import { writeInt64, writeText } from "./bytes.ts";
 import { type Digest, digestOf, sha256 } from "./sha256.ts";
-import { writeText } from "./text-bytes.ts";
 import type { StoredEvent } from "./user-event.ts";
 
 /** What the hash of an event is made of, beside the hash before it. */
@@ -31,8 +31,8 @@ export function eventDigest(event: Identified, bodySha256: Digest, previousHash:
   if (scratch.length < most) scratch = Buffer.concat([DOMAIN], 2 * most);
   let at = DOMAIN.length;
   at += scratch.write(previousHash, at, "latin1");
-  at = scratch.writeBigUInt64BE(sequence, at);
-  at = scratch.writeBigInt64BE(recordTimeUs, at);
+  at = writeInt64(scratch, sequence, at);
+  at = writeInt64(scratch, recordTimeUs, at);
   for (const text of [userId, eventId, eventType]) {
     const bytes = writeText(scratch, text, at + 4);
     at = scratch.writeUInt32BE(bytes, at) + bytes;

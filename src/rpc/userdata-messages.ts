@@ -79,8 +79,19 @@ export function momentMs(time: Timestamp | undefined): number | undefined {
   return time && Number(time.seconds) * 1000 + time.nanos / 1_000_000;
 }
 
-/** A moment in microseconds since 1970. */
+let lastUs = 0n;
+let lastTimestamp = timestampOf(lastUs);
+
+/** A moment in microseconds since 1970. It may be shared: events that are stored together have one. */
 export function timestamp(us: bigint): Timestamp {
+  if (us !== lastUs) {
+    lastTimestamp = timestampOf(us);
+    lastUs = us;
+  }
+  return lastTimestamp;
+}
+
+function timestampOf(us: bigint): Timestamp {
   const seconds = us / 1_000_000n;
   return {
     $typeName: "google.protobuf.Timestamp",

@@ -1,5 +1,5 @@
+import { writeInt64, writeText } from "../../data/bytes.ts";
 import type { Digest } from "../../data/sha256.ts";
-import { writeText } from "../../data/text-bytes.ts";
 
 /** A value as it goes to the database: a text in PostgreSQL's own form, or the bytes of its binary form. */
 export type Parameter = string | Buffer | null;
@@ -84,7 +84,7 @@ function nibble(code: number): number {
 
 /** A bigint[]. */
 export function bigints(values: readonly bigint[]): Buffer {
-  return fixed("bigint", 8, values, (array, value, at) => array.writeBigInt64BE(value, at));
+  return fixed("bigint", 8, values, writeInt64);
 }
 
 /** A smallint[]. */

@@ -12,3 +12,14 @@ export function writeText(into: Buffer, text: string, at: number): number {
   }
   return length;
 }
+
+const HALF = 2 ** 32;
+
+/** Writes a whole number of 64 bits, the highest first, and gives where it ends. */
+export function writeInt64(into: Buffer, value: bigint, at: number): number {
+  const number = Number(value);
+  // Arithmetic with bigint makes several of them, each an object.
+  if (number < 0 || number > Number.MAX_SAFE_INTEGER) return into.writeBigInt64BE(value, at);
+  into.writeUInt32BE(Math.floor(number / HALF), at);
+  return into.writeUInt32BE(number % HALF, at + 4);
+}
