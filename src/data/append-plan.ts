@@ -80,9 +80,10 @@ export function planAppend(
     }
     const head = newHeads.get(userId) ?? locked ?? FIRST;
     const sequence = head.sequence + 1n;
-    const hash = eventDigest({ userId, eventId, eventType, sequence, recordTimeUs }, bodySha256, head.hash);
-    placed.push({ event, sequence, previousHash: head.hash, hash });
-    newHeads.set(userId, { sequence, hash });
+    const hash = eventDigest(event, sequence, recordTimeUs, bodySha256, head.hash);
+    const place: Placed = { event, sequence, previousHash: head.hash, hash };
+    placed.push(place);
+    newHeads.set(userId, place);
     if (key !== undefined) seen.set(key, { eventType, bodySha256, recordTimeUs, sequence });
     outcomes.push({ recordTimeUs, sequence });
   }

@@ -1,16 +1,18 @@
 import { HubError } from "../errors.ts";
-import { randomBytes } from "./random-bytes.ts";
+import { randomByte } from "./random-bytes.ts";
 
 /** How far the time of an id that a caller chose may lie back and ahead, in milliseconds. */
 const BACK_MS = 24 * 60 * 60 * 1000;
 const AHEAD_MS = 5 * 60 * 1000;
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const RANDOM_BYTES = 8;
 const COUNTER_MAX = 0xfff;
+const DIGITS = Buffer.from("0123456789abcdef", "latin1");
+// Each id is written over the one before, of which the time, the version and the hyphens often stay.
+const text = Buffer.from("00000000-0000-7000-8000-000000000000", "latin1");
+const COUNTER_AT = 15;
+const RANDOM_AT = 19;
 let lastMs = 0;
-/** The time as it stands in an id, up to its version. */
-let lastTime = "";
 let counter = 0;
 
 /**
@@ -24,17 +26,30 @@ export function newEventId(nowMs: number = Date.now()): string {
     // Some thousand in one millisecond, or a clock that was set back: the next millisecond is taken early.
     begin(lastMs + 1);
   }
-  const own = randomBytes(RANDOM_BYTES);
-  own[0] = 0x80 | ((own[0] ?? 0) & 0x3f);
-  const hex = own.toString("hex");
-  return `${lastTime}${(0x7000 | counter).toString(16)}-${hex.slice(0, 4)}-${hex.slice(4)}`;
+  writeDigit(COUNTER_AT, counter >> 8);
+  writeByte(COUNTER_AT + 1, counter);
+  // The first two bits are the variant.
+  writeByte(RANDOM_AT, 0x80 | (randomByte() & 0x3f));
+  writeByte(RANDOM_AT + 2, randomByte());
+  for (let at = RANDOM_AT + 5; at < text.length; at += 2) writeByte(at, randomByte());
+  return text.toString("latin1");
 }
 
 function begin(ms: number): void {
   lastMs = ms;
   const time = hexTime(ms);
-  lastTime = `${time.slice(0, 8)}-${time.slice(8)}-`;
+  text.write(time.slice(0, 8), 0, "latin1");
+  text.write(time.slice(8), 9, "latin1");
   counter = 0;
+}
+
+function writeByte(at: number, byte: number): void {
+  writeDigit(at, byte >> 4);
+  writeDigit(at + 1, byte);
+}
+
+function writeDigit(at: number, value: number): void {
+  text[at] = DIGITS[value & 0xf] as number;
 }
 
 /** Checks an id that a caller chose, and writes it as the hub does. Throws INVALID_REQUEST. */

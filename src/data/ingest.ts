@@ -122,13 +122,18 @@ export class Ingest {
   #take(waiting: Waiting[]): Waiting[] {
     const batch: Waiting[] = [];
     const now = performance.now();
+    // One for all: a caller who leaves may have hundreds of events here.
+    let late: HubError | undefined;
     let bytes = 0;
     let at = 0;
     for (; at < waiting.length && batch.length < this.#store.batchEvents; at++) {
       const item = waiting[at] as Waiting;
       if (item.deadline <= now || item.signal.aborted) {
-        const message = "the event was not stored within the time of the call; send it again";
-        this.#settle(item, new HubError("DEADLINE_EXCEEDED", message));
+        late ??= new HubError(
+          "DEADLINE_EXCEEDED",
+          "the event was not stored within the time of the call; send it again",
+        );
+        this.#settle(item, late);
         continue;
       }
       bytes += item.event.body.length;
@@ -147,7 +152,7 @@ export class Ingest {
         this.#watch.flushed(batch.length, (performance.now() - began) / 1000);
       });
       this.#onStored(new Set(batch.map(({ event }) => event.userId)));
-      for (const [index, item] of batch.entries()) this.#settle(item, outcomes[index] as Appended);
+      for (let at = 0; at < batch.length; at++) this.#settle(batch[at] as Waiting, outcomes[at] as Appended);
     } catch (error) {
       if (error instanceof HubError || batch.length === 1) {
         for (const item of batch) this.#settle(item, error instanceof HubError ? error : refused(error));

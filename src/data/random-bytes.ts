@@ -4,6 +4,15 @@ import { randomFillSync } from "node:crypto";
 const pool = Buffer.alloc(4096);
 let taken = pool.length;
 
+/** One random byte, for the caller alone. */
+export function randomByte(): number {
+  if (taken === pool.length) {
+    randomFillSync(pool);
+    taken = 0;
+  }
+  return pool[taken++] as number;
+}
+
 /** Random bytes, at most 4,096, for the caller alone. They are gone at the next call, so what is to stay is copied. */
 export function randomBytes(size: number): Buffer {
   if (taken + size > pool.length) {

@@ -143,7 +143,8 @@ export class UserData {
         wake = resolve;
       });
     };
-    for (const [at, given] of all.entries()) {
+    for (let at = 0; at < all.length; at++) {
+      const given = all[at] as GivenEvent;
       // None waits for the one before, but other calls get their turn in between.
       if (at > 0 && at % EVENTS_PER_TURN === 0) await turn();
       if (at - settled >= this.#eventsAhead) await untilSettled(at + 1 - this.#eventsAhead);

@@ -71,7 +71,10 @@ export function userDataService(
     saveUserEvents: async ({ events }, context) => {
       const requestId = context.values.get(requestIdKey);
       const admit = (userId: string): void => admitted(context, userId);
-      const all = await data.saveAll(events, admit, patience(context));
+      const wait = patience(context);
+      const all = await data.saveAll(events, admit, wait);
+      // Nobody is there to be answered.
+      if (wait.signal.aborted) return { results: [] };
       return { results: all.map((result) => resultMessage(result, requestId)) };
     },
 
