@@ -26,9 +26,13 @@ export interface IngestWatch {
 
 const NOBODY: IngestWatch = { flushed() {}, settled() {} };
 
+/** Hears once what became of an event; `place` is what was given with it. */
+export type Settle = (outcome: Appended | HubError, event: NewEvent, place: number) => void;
+
 interface Waiting extends Patience {
   readonly event: NewEvent;
-  readonly settle: (outcome: Appended | HubError) => void;
+  readonly settle: Settle;
+  readonly place: number;
 }
 
 interface Lane {
@@ -87,21 +91,22 @@ export class Ingest {
     });
   }
 
-  /** The same for one of many: `settle` hears once what became of it. */
-  put(event: NewEvent, patience: Patience, settle: (outcome: Appended | HubError) => void): void {
+  /** The same for one of many, which may share what they settle with. */
+  put(event: NewEvent, patience: Patience, settle: Settle, place = 0): void {
     const { userId } = event;
     const own = this.#perUser.get(userId) ?? 0;
     // A user's own bound comes first: who sends too much is told so, and takes no room from others.
     const isFull = own >= this.#bounds.eventsPerUser;
     if (isFull || this.#count >= this.#bounds.events) {
-      settle(isFull ? this.#full(`of user "${userId}"`, own) : this.#full("in all", this.#count));
+      const full = isFull ? this.#full(`of user "${userId}"`, own) : this.#full("in all", this.#count);
+      settle(full, event, place);
       return;
     }
     this.#perUser.set(userId, own + 1);
     this.#count++;
     const lane = this.#lanes[laneOf(userId, this.#lanes.length)] as Lane;
     const { deadline, signal } = patience;
-    lane.waiting.push({ event, deadline, signal, settle });
+    lane.waiting.push({ event, deadline, signal, settle, place });
     if (lane.isRunning) return;
     lane.isRunning = true;
     // What else comes in this turn goes along.
@@ -171,7 +176,7 @@ export class Ingest {
     else this.#perUser.set(userId, own);
     this.#count--;
     this.#watch.settled(outcomeName(outcome));
-    item.settle(outcome);
+    item.settle(outcome, item.event, item.place);
   }
 
   #full(of: string, waiting: number): HubError {

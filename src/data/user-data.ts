@@ -1,15 +1,16 @@
-import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { HubError } from "../errors.ts";
 import { bucketOf } from "./buckets.ts";
 import type { DataRouter } from "./data-router.ts";
 import { type GivenBody, givenBody } from "./event-body.ts";
 import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-id.ts";
-import { Ingest, type IngestBounds, type IngestWatch, type Patience } from "./ingest.ts";
+import { Ingest, type IngestBounds, type IngestWatch, type Patience, type Settle } from "./ingest.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import { refusal } from "./refusal.ts";
 import { digestOf } from "./sha256.ts";
-import type { ShownEvent, StoredEvent } from "./user-event.ts";
+import type { Appended, NewEvent, ShownEvent } from "./user-event.ts";
 import type { LegalHold, UserEventStore } from "./user-event-store.ts";
+import { type Tail, tailOf } from "./user-tail.ts";
 import { UserTails } from "./user-tails.ts";
 
 /** An event as it came. */
@@ -42,17 +43,10 @@ export interface Wanted {
   readonly hasRestricted: boolean;
 }
 
-/** Events of a live tail, and the position to come back to. */
-export interface Tail {
-  readonly events: readonly StoredEvent[];
-  readonly sequence: bigint;
-}
-
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
 /** Bytes of payloads in one answer: gRPC clients take messages of 4 MiB, and a payload may be in one twice. */
 export const ANSWER_BYTES = 1024 * 1024;
-const HEARTBEAT_MS = 15_000;
 /** Events of a call that are taken in before other calls get a turn. */
 const EVENTS_PER_TURN = 32;
 // Invisible in every log.
@@ -111,7 +105,8 @@ export class UserData {
   /** Stores an event, and answers after the commit. */
   save(given: GivenEvent, patience: Patience): Promise<Saved> {
     return new Promise((resolve, reject) => {
-      this.#put(given, patience, (result) => {
+      this.#put(given, patience, (outcome, event) => {
+        const result = resultOf(outcome, event);
         if (result instanceof Error) reject(result);
         else resolve(result);
       });
@@ -131,11 +126,12 @@ export class UserData {
     let settled = 0;
     let wanted = Number.POSITIVE_INFINITY;
     let wake = (): void => {};
-    const settle = (at: number, result: Saved | Error): void => {
+    const settle = (result: Saved | Error, at: number): void => {
       results[at] = result;
       settled += 1;
       if (settled >= wanted) wake();
     };
+    const settleEvent: Settle = (outcome, event, at) => settle(resultOf(outcome, event), at);
     const untilSettled = (number: number): Promise<void> | undefined => {
       if (settled >= number) return;
       wanted = number;
@@ -150,16 +146,16 @@ export class UserData {
       if (at - settled >= this.#eventsAhead) await untilSettled(at + 1 - this.#eventsAhead);
       try {
         admit(given.userId);
-        this.#put(given, patience, (result) => settle(at, result));
+        this.#put(given, patience, settleEvent, at);
       } catch (error) {
-        settle(at, error as Error);
+        settle(error as Error, at);
       }
     }
     await untilSettled(all.length);
     return results;
   }
 
-  #put(given: GivenEvent, patience: Patience, settle: (result: Saved | HubError) => void): void {
+  #put(given: GivenEvent, patience: Patience, settle: Settle, place = 0): void {
     const userId = checkUserId(given.userId);
     const { dataType, table, topic, stateTopic } = this.router.ofEventType(given.eventType);
     const isIdGiven = given.eventId !== "";
@@ -170,11 +166,8 @@ export class UserData {
     this.#of(userId).ingest.put(
       { userId, eventId, isIdGiven, eventType, dataType, table, topic, stateTopic, body, bodySha256 },
       patience,
-      (outcome) => {
-        if (outcome instanceof HubError) settle(outcome);
-        else if (typeof outcome === "string") settle(refusal(outcome, userId, eventId));
-        else settle({ eventId, dataType, recordTimeUs: outcome.recordTimeUs, sequence: outcome.sequence });
-      },
+      settle,
+      place,
     );
   }
 
@@ -211,47 +204,9 @@ export class UserData {
     hasRestricted: boolean,
     signal: AbortSignal,
   ): AsyncGenerator<Tail> {
-    checkUserId(userId);
-    const { store } = this.#of(userId);
+    const store = this.storeOf(userId);
     const tables = this.router.tablesOf(dataTypes);
-    const headOf = async (): Promise<bigint> => (await store.heads([userId])).get(userId)?.sequence ?? 0n;
-    let isWoken = true;
-    let wake = (): void => {};
-    const unfollow = this.#tails.follow(userId, () => {
-      isWoken = true;
-      wake();
-    });
-    try {
-      let position = afterSequence ?? (await headOf());
-      if (afterSequence !== undefined && afterSequence > 0n)
-        await this.#checkPosition(store, userId, dataTypes, position);
-      // The first message comes at once, so that the caller knows the position.
-      for (let isFirst = true; !signal.aborted; ) {
-        isWoken = false;
-        const head = await headOf();
-        let isSent = false;
-        while (position < head && !signal.aborted) {
-          const events = await store.after(userId, tables, position, hasRestricted);
-          const last = events.at(-1);
-          // Nothing more of these data types up to the head that was seen before the look.
-          position = last && last.sequence > position ? last.sequence : head;
-          yield { events, sequence: position };
-          isSent = true;
-          if (!last) break;
-        }
-        if (!isSent && isFirst) yield { events: [], sequence: position };
-        isFirst = false;
-        if (isWoken || signal.aborted) continue;
-        const ring = new AbortController();
-        wake = () => ring.abort();
-        const either = AbortSignal.any([signal, ring.signal]);
-        const isQuiet = await sleep(HEARTBEAT_MS, true, { signal: either, ref: false }).catch(() => false);
-        wake = () => {};
-        if (isQuiet) yield { events: [], sequence: position };
-      }
-    } finally {
-      unfollow();
-    }
+    yield* tailOf(store, this.#tails, { userId, dataTypes, tables, afterSequence, hasRestricted }, signal);
   }
 
   /** Sets a user's legal hold. Throws UNKNOWN_DATA_TYPE. */
@@ -272,18 +227,6 @@ export class UserData {
     await Promise.all(this.#parts.map(({ store }) => store.close()));
   }
 
-  async #checkPosition(
-    store: UserEventStore,
-    userId: string,
-    dataTypes: readonly string[],
-    position: bigint,
-  ): Promise<void> {
-    const pruned = await store.prunedUpTo(userId, dataTypes);
-    if (pruned <= position) return;
-    const message = `after_sequence: events after ${position} have been removed by retention or an erasure, up to ${pruned}; start from 0, or from ${pruned}`;
-    throw new HubError("HISTORY_GONE", message, { metadata: { sequence: String(pruned) } });
-  }
-
   /** The database that has a user. Throws INVALID_REQUEST. */
   storeOf(userId: string): UserEventStore {
     return this.#of(checkUserId(userId)).store;
@@ -293,6 +236,12 @@ export class UserData {
     const at = this.#parts.length === 1 ? 0 : this.#partOf(bucketOf(userId));
     return this.#parts[at] as Part;
   }
+}
+
+function resultOf(outcome: Appended | HubError, { userId, eventId, dataType }: NewEvent): Saved | HubError {
+  if (outcome instanceof HubError) return outcome;
+  if (typeof outcome === "string") return refusal(outcome, userId, eventId);
+  return { eventId, dataType, recordTimeUs: outcome.recordTimeUs, sequence: outcome.sequence };
 }
 
 function checkUserId(userId: string): string {
