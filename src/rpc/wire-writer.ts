@@ -4,7 +4,7 @@ const FIRST_BYTES = 16 * 1024;
 /** Larger memory is not kept for the next message. */
 const KEPT_BYTES = 1024 * 1024;
 /** Longer texts are written by Node in one go; shorter ones, which most are, sooner here. */
-const SHORT = 48;
+const SHORT = 64;
 
 // A field's number and kind in one byte, which numbers up to 15 go into.
 const varintTag = (field: number): number => field << 3;

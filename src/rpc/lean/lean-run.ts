@@ -209,26 +209,29 @@ export class LeanRun {
     return { headers, signal: left.signal };
   }
 
-  async #inTime(output: Promise<unknown>): Promise<unknown> {
+  #inTime(output: Promise<unknown>): Promise<unknown> {
     const own = this.#options.deadlineMsOf(this.#call);
     const { timeoutMs } = this.#head;
-    if (own === 0 && timeoutMs === undefined) return await output;
+    if (own === 0 && timeoutMs === undefined) return output;
     const isOwn = own > 0 && (timeoutMs === undefined || own < timeoutMs);
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () => {
+    return new Promise((resolve, reject) => {
+      const late = (): void => {
         this.abort(outOfTime());
         const text = `the call took longer than the hub's ${own} ms; try again`;
-        late.reject(isOwn ? new HubError("DEADLINE_EXCEEDED", text) : outOfTime());
-      },
-      isOwn ? own : timeoutMs,
-    );
-    output.catch(() => {});
-    try {
-      return await Promise.race([output, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+        reject(isOwn ? new HubError("DEADLINE_EXCEEDED", text) : outOfTime());
+      };
+      const timer = setTimeout(late, isOwn ? own : timeoutMs);
+      output.then(
+        (answer) => {
+          clearTimeout(timer);
+          resolve(answer);
+        },
+        (error: unknown) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
+    });
   }
 
   #takesGzip(): boolean {
