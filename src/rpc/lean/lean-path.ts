@@ -4,7 +4,7 @@ import { requestIdOf } from "../../http/request-id.ts";
 import { dropRestOnceAnswered } from "../../http/session-guard.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { ENVELOPE_BYTES, framingOf, messageOf, timeoutOf } from "./framing.ts";
+import { ENVELOPE_BYTES, type Framing, framingOf, messageOf, timeoutOf } from "./framing.ts";
 import type { LeanCall } from "./lean-call.ts";
 import type { CallHead } from "./lean-context.ts";
 import { LeanRun } from "./lean-run.ts";
@@ -74,24 +74,27 @@ export class LeanPath {
   #read(call: LeanCall, head: CallHead): void {
     const { stream, framing } = head;
     const max = this.#options.readMaxBytes + (framing.isEnveloped ? ENVELOPE_BYTES : 0);
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const run = new LeanRun(call, head, this.#options, this.#open);
+    // What a stream listens with lives as long as the stream, so it lets go of the request when that is there.
+    let reading: Reading | undefined = {
+      chunks: [],
+      size: 0,
+      run: new LeanRun(call, head, this.#options, this.#open),
+      framing,
+    };
     const onData = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size <= max) return;
-      stream.off("data", onData);
-      stream.off("end", onEnd);
+      if (!reading) return;
+      reading.chunks.push(chunk);
+      reading.size += chunk.length;
+      if (reading.size <= max) return;
+      const { run } = reading;
+      reading = undefined;
       dropRestOnceAnswered(stream);
       run.refuseTooLarge();
     };
     const onEnd = (): void => {
-      if (call.method.methodKind === "server_streaming") {
-        // What a stream listens with lives as long as the stream, and holds on to the request.
-        stream.off("data", onData);
-        stream.off("end", onEnd);
-      }
+      if (!reading) return;
+      const { chunks, size, run, framing } = reading;
+      reading = undefined;
       const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
       const message = messageOf(framing, body);
       if (message) run.start(message, body);
@@ -100,6 +103,15 @@ export class LeanPath {
     stream.on("data", onData);
     stream.on("end", onEnd);
   }
+}
+
+/** A request that is being read. */
+interface Reading {
+  readonly run: LeanRun;
+  readonly framing: Framing;
+  readonly chunks: Buffer[];
+  /** In bytes. */
+  size: number;
 }
 
 function isUnusual(headers: IncomingHttpHeaders): boolean {
