@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { Client } from "pg";
 import { describe, expect, it } from "vitest";
 import { newEventId } from "../../src/data/event-id.ts";
@@ -67,11 +68,12 @@ async function fillAndFree(
   const running = load.run(client, WRITERS);
   await sleep(300);
   await disk.fill(await pids());
+  // A save that ran out of its time was not acknowledged either, but does not say why.
   let refusal: unknown;
   for (const end = performance.now() + FULL_MS; refusal === undefined; ) {
     refusal = await save(client).then(
       () => undefined,
-      (error: unknown) => error,
+      (error: unknown) => (ConnectError.from(error).code === Code.DeadlineExceeded ? undefined : error),
     );
     expect(performance.now()).toBeLessThan(end);
   }
