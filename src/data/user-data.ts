@@ -10,6 +10,7 @@ import { refusal } from "./refusal.ts";
 import { digestOf } from "./sha256.ts";
 import type { Appended, NewEvent, ShownEvent } from "./user-event.ts";
 import type { LegalHold, UserEventStore } from "./user-event-store.ts";
+import { isUserId } from "./user-id.ts";
 import { type Tail, tailOf } from "./user-tail.ts";
 import { UserTails } from "./user-tails.ts";
 
@@ -49,8 +50,6 @@ const PAGE_MAX = 1000;
 export const ANSWER_BYTES = 1024 * 1024;
 /** Events of a call that are taken in before other calls get a turn. */
 const EVENTS_PER_TURN = 32;
-// Invisible in every log.
-const CONTROL = /\p{Cc}/u;
 
 interface Part {
   readonly store: UserEventStore;
@@ -245,12 +244,7 @@ function resultOf(outcome: Appended | HubError, { userId, eventId, dataType }: N
 }
 
 function checkUserId(userId: string): string {
-  if (
-    userId === "" ||
-    (userId.length > 128 && [...userId].length > 128) ||
-    CONTROL.test(userId) ||
-    !userId.isWellFormed()
-  ) {
+  if (!isUserId(userId)) {
     throw new HubError(
       "INVALID_REQUEST",
       "user_id: must be 1 to 128 characters, none of them a control character",

@@ -5,6 +5,8 @@ import {
   type SaveUserEventsRequest,
   SaveUserEventsRequestSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { BODY_MAX_BYTES } from "../data/event-body.ts";
+import { isUserId } from "../data/user-id.ts";
 
 /** Reads a message as `fromBinary` would, and has checked it. Gives undefined, or throws, for one that is left to the schema and the validator. */
 export type Read = (bytes: Buffer) => Message | undefined;
@@ -19,13 +21,9 @@ export const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
   [SaveUserEventsRequestSchema.typeName, events],
 ]);
 
-const USER_ID_MAX = 128;
 const EVENT_TYPE_MAX = 64;
-const EVENT_JSON_MAX_BYTES = 256 * 1024;
 const EVENTS_MAX = 1_000;
 const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const CONTROL = /[\x00-\x1f\x7f]/;
 const BYTE_ORDER_MARK = 0xfeff;
 
 // The first bytes of fields that are texts or messages: a number, and the kind that has a length.
@@ -40,15 +38,13 @@ function validEvent(bytes: Buffer): SaveUserEventRequest | undefined {
   if (!event) return undefined;
   const { userId, eventType, eventId, eventJson } = event;
   const isValid =
-    userId !== "" &&
-    // A character of UTF-16 is one of Unicode or half of one.
-    userId.length <= USER_ID_MAX &&
-    !CONTROL.test(userId) &&
+    isUserId(userId) &&
     eventType !== "" &&
+    // A character of UTF-16 is one of Unicode or half of one.
     eventType.length <= EVENT_TYPE_MAX &&
     (eventId === "" || UUID.test(eventId)) &&
     // None takes more than three bytes.
-    3 * eventJson.length <= EVENT_JSON_MAX_BYTES;
+    3 * eventJson.length <= BODY_MAX_BYTES;
   return isValid ? event : undefined;
 }
 

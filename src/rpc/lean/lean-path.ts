@@ -4,7 +4,7 @@ import { requestIdOf } from "../../http/request-id.ts";
 import { dropRestOnceAnswered } from "../../http/session-guard.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { ENVELOPE_BYTES, type Framing, framingOf, messageOf, timeoutOf } from "./framing.ts";
+import { ENVELOPE_BYTES, framingOf, messageOf, timeoutOf } from "./framing.ts";
 import type { LeanCall } from "./lean-call.ts";
 import type { CallHead } from "./lean-context.ts";
 import { LeanRun } from "./lean-run.ts";
@@ -79,7 +79,6 @@ export class LeanPath {
       chunks: [],
       size: 0,
       run: new LeanRun(call, head, this.#options, this.#open),
-      framing,
     };
     const onData = (chunk: Buffer): void => {
       if (!reading) return;
@@ -93,7 +92,7 @@ export class LeanPath {
     };
     const onEnd = (): void => {
       if (!reading) return;
-      const { chunks, size, run, framing } = reading;
+      const { chunks, size, run } = reading;
       reading = undefined;
       const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
       const message = messageOf(framing, body);
@@ -108,7 +107,6 @@ export class LeanPath {
 /** A request that is being read. */
 interface Reading {
   readonly run: LeanRun;
-  readonly framing: Framing;
   readonly chunks: Buffer[];
   /** In bytes. */
   size: number;
