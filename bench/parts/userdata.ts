@@ -11,8 +11,9 @@ import {
   SaveUserEventsRequestSchema,
   SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
-import { begin } from "../../src/adapters/postgres/database.ts";
-import { IN_ORDER, PAGE as PAGE_OF } from "../../src/adapters/postgres/statements.ts";
+import { bind } from "../../src/adapters/postgres/statement.ts";
+import { PAGE as PAGE_OF } from "../../src/adapters/postgres/statements.ts";
+import { readInTurn } from "../../src/adapters/postgres/transaction.ts";
 import { eventIdFloor, LAST_EVENT_ID } from "../../src/data/event-id.ts";
 import { ANSWER_BYTES } from "../../src/data/user-data.ts";
 import { startPostgres } from "../../test/support/servers/postgres.ts";
@@ -28,28 +29,19 @@ import { PAGE, readPage, startUserDataHub, userDataCall, userDataLoad } from "./
 
 const EVENTS = 100;
 const IN_FLIGHT = 64;
-/** The parameters of a page by their places. */
-const PLACES = ["reader", "from", "before", "events", "bytes"];
 const READER = "reader";
 const EVENT = {
   eventType: "trade_executed",
   eventJson: JSON.stringify({ symbol: "EURUSD", price: 1.0842, volume: 0.5, side: "buy", order: 4711 }),
 };
-/** What GetUserData sends for a page, in one round trip as there: the same statements, as the same role, prepared. */
-const TRANSACTION = [
-  "\\startpipeline",
-  ...begin("hub_read", { userId: READER }).map(({ text }) => text.replace("$1", ":reader")),
-  IN_ORDER.text,
-  PAGE_OF.user_trades.text.replace(/\$([1-5])/g, (_, place) => `:${PLACES[Number(place) - 1]}`),
-  "COMMIT",
-].map((text) => (text.startsWith("\\") ? text : `${text.replace(/\s+/g, " ")};`));
-const VALUES = {
-  reader: READER,
-  from: eventIdFloor(0),
-  before: LAST_EVENT_ID,
-  events: `${PAGE + 1}`,
-  bytes: `${ANSWER_BYTES}`,
-};
+/** What GetUserData sends for a page that is alone, in one round trip as there: the same statements, as the same role, prepared. */
+const TRANSACTION = readInTurn([
+  {
+    context: { userId: READER },
+    statement: bind(PAGE_OF.user_trades, READER, eventIdFloor(0), LAST_EVENT_ID, PAGE + 1, ANSWER_BYTES),
+  },
+]);
+const variable = (statement: number, place: number | string): string => `v${statement}_${place}`;
 
 /** User data in PostgreSQL, against what its driver and its own load program do with the same tables. */
 export async function userdata(effort: Effort): Promise<Report> {
@@ -155,9 +147,15 @@ async function pgbenchRun(url: string, seconds: number): Promise<Loaded> {
   const directory = await mkdtemp(join(tmpdir(), "central-hub-bench-"));
   try {
     const script = join(directory, "page.sql");
-    await writeFile(script, [...TRANSACTION, "\\endpipeline", ""].join("\n"));
+    const statements = TRANSACTION.map(
+      ({ text }, at) =>
+        `${text.replace(/\s+/g, " ").replace(/\$(\d)/g, (_, place) => `:${variable(at, place)}`)};`,
+    );
+    await writeFile(script, ["\\startpipeline", ...statements, "\\endpipeline", ""].join("\n"));
     const args = ["-n", "-M", "prepared", "-c", "8", "-j", "1", "-T", `${Math.max(1, Math.round(seconds))}`];
-    for (const [name, value] of Object.entries(VALUES)) args.push("-D", `${name}=${value}`);
+    for (const [at, { values = [] }] of TRANSACTION.entries()) {
+      for (const [place, value] of values.entries()) args.push("-D", `${variable(at, place + 1)}=${value}`);
+    }
     const { stdout } = await promisify(execFile)("taskset", [
       ...["-c", LOAD_CORE, "pgbench", ...args, "-f", script, url],
     ]);

@@ -3,19 +3,17 @@ import { type Answer, runBatch } from "./batch.ts";
 import { isConnectionLost, isContention, TookTooLong, toFailure, unavailable } from "./failure.ts";
 import { notePooler } from "./pooler.ts";
 import { ReadGroups } from "./read-groups.ts";
-import { bind, type Statement } from "./statement.ts";
-
-/** The roles that transactions run as. */
-export type Role = "hub_append" | "hub_read" | "hub_relay" | "hub_retention";
-
-/** Whose data a transaction is about: one user who is read, or users that are written for. */
-export type Context =
-  | {
-      readonly userId: string;
-      /** Whether what is left of an erased user is read as well. */
-      readonly hasRestricted?: boolean;
-    }
-  | { readonly userIds: Iterable<string> };
+import type { Statement } from "./statement.ts";
+import {
+  answersInTurn,
+  begin,
+  COMMIT,
+  type Context,
+  type Read,
+  type ReadContext,
+  type Role,
+  readInTurn,
+} from "./transaction.ts";
 
 export interface DatabaseOptions {
   readonly pool: PoolConfig;
@@ -23,18 +21,6 @@ export interface DatabaseOptions {
   readonly transactionMs: number;
 }
 
-const MODES: Readonly<Record<Role, string>> = {
-  hub_append: "READ WRITE",
-  hub_read: "READ ONLY",
-  hub_relay: "READ WRITE",
-  hub_retention: "READ WRITE",
-};
-// The outbox is empty most of the time, and a plan made then would read and sort all of a backlog for each look at it. To
-// compile such statements takes a hundred times as long as to run them.
-const OFF: Readonly<Partial<Record<Role, readonly string[]>>> = {
-  hub_relay: ["enable_seqscan", "enable_bitmapscan", "enable_sort", "jit"],
-};
-const COMMIT: Statement = { name: "commit", text: "COMMIT" };
 const TRIES = 3;
 
 /** One database: the only way to it is a transaction as one of the hub's roles, with its context set. */
@@ -51,7 +37,7 @@ export class Database {
       },
     });
     this.#transactionMs = transactionMs;
-    this.#reads = new ReadGroups(this.#pool.options.max, (statements) => this.#run(statements));
+    this.#reads = new ReadGroups(this.#pool.options.max, (reads) => this.#readAll(reads));
     // An idle connection that breaks is replaced at its next use.
     this.#pool.on("error", () => {});
     this.#pool.on("connect", (client) => client.on("error", () => {}));
@@ -74,12 +60,9 @@ export class Database {
     return lastRows(await this.#run([...begin(role, context), ...statements, COMMIT]));
   }
 
-  /** The same for what reads, is done soon, and may share its round trip with others that do. */
-  async read<Row extends object>(
-    context: Context,
-    ...statements: readonly Statement[]
-  ): Promise<readonly Row[]> {
-    return lastRows(await this.#reads.read([...begin("hub_read", context), ...statements, COMMIT]));
+  /** The rows that one statement reads in the order of an index, in a transaction that it may share with others like it. */
+  async read<Row extends object>(context: ReadContext, statement: Statement): Promise<readonly Row[]> {
+    return ((await this.#reads.read(context, statement)) as Answer<Row>).rows;
   }
 
   /**
@@ -124,6 +107,10 @@ export class Database {
 
   async #run(statements: readonly Statement[]): Promise<readonly Answer[]> {
     return await this.#retried((client) => runBatch(client, statements));
+  }
+
+  async #readAll(reads: readonly Read[]): Promise<readonly Answer[]> {
+    return answersInTurn(await this.#run(readInTurn(reads)), reads.length);
   }
 
   async #connect(): Promise<PoolClient> {
@@ -182,58 +169,7 @@ export class Database {
   }
 }
 
-/** What a transaction begins with; $1 of the second: the context. */
-export function begin(role: Role, context: Context): readonly [Statement, Statement] {
-  const [transaction, setting] = BEGIN[role][scopeOf(context)];
-  return [transaction, bind(setting, "userId" in context ? context.userId : listOf(context.userIds))];
-}
-
 // Those of the statement before COMMIT.
 function lastRows<Row extends object>(answers: readonly Answer[]): readonly Row[] {
   return (answers.at(-2) as Answer<Row>).rows;
-}
-
-type Scope = "user" | "all_of_user" | "users";
-
-const local = (setting: string, to: string): string => `set_config('${setting}', ${to}, true)`;
-const CONTEXTS: Readonly<Record<Scope, readonly string[]>> = {
-  user: [local("app.user_id", "$1")],
-  all_of_user: [local("app.user_id", "$1"), local("app.restricted", "'read'")],
-  users: [local("app.user_ids", "$1")],
-};
-const BEGIN: Readonly<Record<Role, Readonly<Record<Scope, readonly [Statement, Statement]>>>> = {
-  hub_append: beginnings("hub_append"),
-  hub_read: beginnings("hub_read"),
-  hub_relay: beginnings("hub_relay"),
-  hub_retention: beginnings("hub_retention"),
-};
-
-// What is set so ends with the transaction, whoever has the connection next, and also behind a pooler.
-function beginnings(role: Role): Readonly<Record<Scope, readonly [Statement, Statement]>> {
-  const transaction = {
-    name: `begin_${role}`,
-    text: `BEGIN ISOLATION LEVEL READ COMMITTED ${MODES[role]}`,
-  };
-  const settings = [
-    local("role", `'${role}'`),
-    local("lock_timeout", "'4s'"),
-    local("statement_timeout", "'10s'"),
-    local("idle_in_transaction_session_timeout", "'10s'"),
-    ...(OFF[role] ?? []).map((setting) => local(setting, "'off'")),
-  ];
-  const of = (scope: Scope): readonly [Statement, Statement] => [
-    transaction,
-    { name: `${role}_for_${scope}`, text: `SELECT ${[...settings, ...CONTEXTS[scope]].join(", ")}` },
-  ];
-  return { user: of("user"), all_of_user: of("all_of_user"), users: of("users") };
-}
-
-function scopeOf(context: Context): Scope {
-  if (!("userId" in context)) return "users";
-  return context.hasRestricted ? "all_of_user" : "user";
-}
-
-// A JSON object, of which the policies ask whether it has a key.
-function listOf(userIds: Iterable<string>): string {
-  return JSON.stringify(Object.fromEntries([...userIds].map((userId) => [userId, 1])));
 }

@@ -62,15 +62,6 @@ export const INSERT_OUTBOX: Statement = {
 };
 
 /**
- * Has events taken from the index in their order. Where PostgreSQL does not know how many a user has, it would rather read
- * all of them and sort.
- */
-export const IN_ORDER: Statement = {
-  name: "in_order",
-  text: "SELECT set_config('enable_sort', 'off', true)",
-};
-
-/**
  * A page, newest first, as pageOf reads it. $1: user; $2, $3: ids from and before; $4: events at most; $5: bytes of payloads
  * at most, after the first: what goes beyond them comes without a payload. An aggregate takes its rows in the order of a
  * subquery that is sorted, as long as nothing else stands beside it.

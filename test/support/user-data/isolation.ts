@@ -1,5 +1,5 @@
 import type { PoolClient, QueryResultRow } from "pg";
-import type { Role } from "../../../src/adapters/postgres/database.ts";
+import type { Role } from "../../../src/adapters/postgres/transaction.ts";
 import { EVENT_TABLES } from "../../../src/data/event-tables.ts";
 import type { Engine } from "./engine.ts";
 import { newEvent } from "./events.ts";
