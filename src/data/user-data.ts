@@ -49,7 +49,7 @@ const PAGE_MAX = 1000;
 /** Bytes of payloads in one answer: gRPC clients take messages of 4 MiB, and a payload may be in one twice. */
 export const ANSWER_BYTES = 1024 * 1024;
 /** Events of a call that are taken in before other calls get a turn. */
-const EVENTS_PER_TURN = 32;
+const EVENTS_PER_TURN = 16;
 
 interface Part {
   readonly store: UserEventStore;

@@ -130,6 +130,28 @@ await describeEngines("a store of user events", (engine) => {
     expect([least.events.length, least.isMore]).toEqual([1, true]);
   });
 
+  it("begins the histories of new users in many batches at a time, among those of others", async () => {
+    const store = engine().store();
+    const old = ["met-a", "met-m", "met-z"];
+    await store.append(old.map((userId) => newEvent(userId)));
+    const batches = Array.from({ length: 12 }, (_, batch) => {
+      // Each new user is in two batches, and each batch has its users in another order.
+      const fresh = [`met-b${batch % 6}`, `met-y${(batch + 1) % 6}`];
+      const users = [...old, ...fresh];
+      return [...users.slice(batch % 5), ...users.slice(0, batch % 5)];
+    });
+    await Promise.all(batches.map((users) => store.append(users.map((userId) => newEvent(userId)))));
+    const heads = await store.heads(batches.flat());
+    expect(old.map((userId) => heads.get(userId)?.sequence)).toEqual([13n, 13n, 13n]);
+    expect(heads.size).toBe(15);
+    for (const userId of heads.keys()) {
+      const events = await store.after(userId, ["user_trades"], 0n);
+      const sequences = events.map(({ sequence }) => sequence);
+      expect(sequences).toEqual(sequences.map((_, index) => BigInt(index + 1)));
+      expect(sequences.at(-1)).toBe(heads.get(userId)?.sequence);
+    }
+  });
+
   it("makes one row of a hundred saves of one event at the same time", async () => {
     const store = engine().store();
     const event = newEvent("storm");

@@ -45,15 +45,32 @@ export async function append(
   events: readonly NewEvent[],
   hasOutbox: boolean,
 ): Promise<readonly Appended[]> {
+  // A user has no head until the first event, and to look for what is there nearly always costs a tenth of all.
+  const appended =
+    (await appendOnce(database, events, hasOutbox, false)) ??
+    (await appendOnce(database, events, hasOutbox, true));
+  if (!appended) throw new Error("users have no heads, right after they were made");
+  return appended;
+}
+
+// Undefined when a user has no head, and nothing is stored then. Heads are made, and locked, in one order by everybody, so
+// this is not done by a transaction that has locked some.
+async function appendOnce(
+  database: Database,
+  events: readonly NewEvent[],
+  hasOutbox: boolean,
+  makesHeads: boolean,
+): Promise<readonly Appended[] | undefined> {
   const userIds = [...new Set(events.map(({ userId }) => userId))];
   const users = texts(userIds);
   return await database.twice(
     "hub_append",
     { userIds },
     (isFirstTry) => {
+      const statements = [bind(LOCK_HEADS, users), NOW];
+      if (makesHeads) statements.unshift(bind(ENSURE_HEADS, users));
       // Ids that the hub has made are new, unless a try before has stored them and its answer was lost.
       const perhapsKnown = events.filter(({ isIdGiven }) => isIdGiven || !isFirstTry);
-      const statements = [bind(ENSURE_HEADS, users), bind(LOCK_HEADS, users), NOW];
       if (perhapsKnown.length === 0) return statements;
       const known = [
         texts(perhapsKnown.map(({ userId }) => userId)),
@@ -61,9 +78,12 @@ export async function append(
       ];
       return [...statements, bind(FIND_KNOWN, ...known)];
     },
-    ([, heads, now, known]) => {
+    (answers) => {
+      const [heads, now, known] = makesHeads ? answers.slice(1) : answers;
+      const locked = headsOf(heads);
+      if (locked.size < userIds.length) return { statements: [], result: undefined };
       const [{ now_us: nowUs }] = (now as Answer<{ now_us: string }>).rows as [{ now_us: string }];
-      const plan = planAppend(events, headsOf(heads), knownOf(known), BigInt(nowUs));
+      const plan = planAppend(events, locked, knownOf(known), BigInt(nowUs));
       return { statements: writes(plan, nowUs, hasOutbox), result: plan.outcomes };
     },
   );

@@ -8,7 +8,6 @@ import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
 import type { Head, LegalHold, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
-import type { Context } from "./database.ts";
 import { PostgresErasures } from "./erasure.ts";
 import { LEFT } from "./erasure-statements.ts";
 import { type EventRow, storedEvent } from "./event-row.ts";
@@ -20,7 +19,8 @@ import type { Backfill } from "./outbox-backfill.ts";
 import { type PageRow, pageOf } from "./page-row.ts";
 import { PostgresRetention } from "./retention.ts";
 import { bind } from "./statement.ts";
-import { AFTER, COUNT, GONE, HEADS, IN_ORDER, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
+import { AFTER, COUNT, GONE, HEADS, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
+import type { ReadContext } from "./transaction.ts";
 
 export interface StoreOptions extends OpenOptions {
   /** Whether each event also gets a row in the outbox. */
@@ -38,7 +38,7 @@ const AFTER_EVENTS = 1_000;
 const AFTER_BYTES = 1024 * 1024;
 const GONE_RECORDS = 8;
 // A batch is put together in one go, in which nobody else is served.
-const BATCH_EVENTS = { embedded: 128, server: 512 };
+const BATCH_EVENTS = { embedded: 64, server: 512 };
 
 /** User data in PostgreSQL, on a server or within this process. It is opened when it is first asked. */
 export class PostgresUserEventStore implements UserEventStore {
@@ -114,7 +114,7 @@ export class PostgresUserEventStore implements UserEventStore {
     // One more than wanted tells whether there are more.
     const statement = bind(PAGE[table], userId, fromId, beforeId, events + 1, bytes);
     const [row] = await this.#use(({ reads }) =>
-      reads.read<PageRow>(contextOf(userId, hasRestricted), IN_ORDER, statement),
+      reads.read<PageRow>(contextOf(userId, hasRestricted), statement),
     );
     return pageOf(row?.events ?? null, query);
   }
@@ -275,6 +275,6 @@ export class PostgresUserEventStore implements UserEventStore {
 }
 
 // As most transactions name it, so that both share one statement.
-function contextOf(userId: string, hasRestricted = false): Context {
+function contextOf(userId: string, hasRestricted = false): ReadContext {
   return hasRestricted ? { userId, hasRestricted } : { userId };
 }
