@@ -1,5 +1,7 @@
 import { Client } from "pg";
 import { expect, it } from "vitest";
+import { ShardLocks } from "../../src/adapters/postgres/shard-locks.ts";
+import { RELAY_SHARDS } from "../../src/data/buckets.ts";
 import { newEventId } from "../../src/data/event-id.ts";
 import { startTestHub } from "../support/hub.ts";
 import { pgbouncerProgram, startPgbouncer } from "../support/servers/pgbouncer.ts";
@@ -58,6 +60,39 @@ await describeWith("behind PgBouncer", find, (program) => {
         expect(faults).toEqual([]);
         expect(await sessionsWithLeftovers(server.url)).toBe(0);
       } finally {
+        await pgbouncer.stop();
+        await server.stop();
+      }
+    },
+  );
+});
+
+await describeWith("the relay's locks behind PgBouncer", find, (program) => {
+  it.each(["transaction", "session"])(
+    "in %s mode are refused once another session has them",
+    async (mode) => {
+      const server = await startPostgres({ own: true, fsync: false });
+      const pgbouncer = await startPgbouncer(program, server.url, {
+        pool_mode: mode,
+        default_pool_size: "4",
+      });
+      const locks = new ShardLocks(pgbouncer.through(server.url));
+      const other = new Client({ connectionString: pgbouncer.through(server.url) });
+      try {
+        expect((await locks.claim()).size).toBe(RELAY_SHARDS);
+        await other.connect();
+        // The session that comes free last is given out first.
+        await other.query("BEGIN");
+        await other.query("SELECT 1");
+        const again = locks.claim();
+        if (mode === "session") expect((await again).size).toBe(RELAY_SHARDS);
+        else
+          await expect(again).rejects.toMatchObject({
+            ...{ reason: "DATABASE_UNFIT", message: expect.stringContaining("a pooler in transaction mode") },
+          });
+      } finally {
+        locks.close();
+        await other.end();
         await pgbouncer.stop();
         await server.stop();
       }

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { Client } from "pg";
 import { RELAY_SHARDS } from "../../data/buckets.ts";
+import { HubError } from "../../errors.ts";
 import { HELD_LOCKS, TRY_LOCKS } from "./outbox-statements.ts";
 
 /** What other hubs, and people, know this one by. PostgreSQL keeps 63 bytes of a name. */
@@ -24,6 +25,8 @@ interface Lock {
 export class ShardLocks {
   readonly #url: string;
   #client: Client | undefined;
+  /** The process of the server that the session is. */
+  #session = 0;
   #holders: ReadonlyMap<number, string> = new Map();
 
   constructor(url: string) {
@@ -35,11 +38,12 @@ export class ShardLocks {
     return this.#holders;
   }
 
-  /** Takes what is free, and tells what it has. Throws when the session is lost; then it has none. */
+  /** Takes what is free, and tells what it has. Throws when the session is lost, or is another's; then it has none. */
   async claim(): Promise<ReadonlySet<number>> {
     try {
       this.#client ??= await this.#open();
       const client = this.#client;
+      await this.#sameSession(client);
       const { rows: locks } = await client.query<Lock>(HELD_LOCKS, [LOCKS]);
       const holders = new Map(locks.map(({ shard, name }) => [shard, holderOf(name)]));
       const held = new Set(locks.flatMap(({ shard, is_own: isOwn }) => (isOwn ? [shard] : [])));
@@ -66,6 +70,15 @@ export class ShardLocks {
     void client?.end().catch(() => {});
   }
 
+  // A pooler that gives each transaction another session gives the locks to whoever comes next.
+  async #sameSession(client: Client): Promise<void> {
+    const session = await sessionOf(client);
+    if (session === this.#session) return;
+    const message =
+      "the relay's locks have been lost to another session: DATABASE_URL leads through a pooler in transaction mode; give the server's own address, or that of a pooler in session mode";
+    throw new HubError("DATABASE_UNFIT", message);
+  }
+
   async #open(): Promise<Client> {
     // The driver is loaded only now, as it is for the store: a hub starts sooner without it.
     const { Client: PgClient } = await import("pg");
@@ -80,12 +93,18 @@ export class ShardLocks {
     try {
       await client.connect();
       await client.query(KEEP_ALIVE);
+      this.#session = await sessionOf(client);
       return client;
     } catch (error) {
       void client.end().catch(() => {});
       throw error;
     }
   }
+}
+
+async function sessionOf(client: Client): Promise<number> {
+  const { rows } = await client.query<{ session: number }>("SELECT pg_backend_pid() AS session");
+  return rows[0]?.session ?? 0;
 }
 
 function holderOf(name: string | null): string {
