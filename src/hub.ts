@@ -104,9 +104,9 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
   const publisher = await eventPublisher(settings, config.snapshot.documents.infrastructure?.message);
   const { userData, userHistory, retentionOutlook, erasure, isRelayed, onStored } = await openUserData({
     ...{ settings, config, metrics, logger, lifecycle, publisher },
-    components: infrastructure,
+    ...{ components: infrastructure, audit },
   });
-  startErasures({ erasure, logger, lifecycle });
+  startErasures({ erasure, audit, metrics, logger, lifecycle });
   const gate = await gateOf(settings);
   const status = new ServingStatus(
     SERVICES.map((service) => service.typeName),

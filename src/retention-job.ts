@@ -1,3 +1,4 @@
+import { type AuditLog, THE_HUB } from "./config/audit.ts";
 import type { HistorySigner } from "./data/history-keys.ts";
 import { type OnPruned, Retention, type RetentionStatus } from "./data/retention.ts";
 import type { RetentionRule } from "./data/retention-rule.ts";
@@ -18,6 +19,7 @@ interface Parts {
   readonly periodMs: number;
   readonly components: ComponentBoard;
   readonly metrics: Metrics;
+  readonly audit: AuditLog;
   readonly logger: Logger;
   readonly lifecycle: Lifecycle;
 }
@@ -33,14 +35,20 @@ const FEWEST_MONTHS_AHEAD = 2;
 
 /** Removes months of events that nothing keeps any longer, now and then, and tells how that goes. `wake`: look now. */
 export function startRetention(parts: Parts): { readonly wake: (database: number) => void } {
-  const { stores, rule, openSigner, removes, periodMs, components, metrics, logger, lifecycle } = parts;
-  const onPruned: OnPruned = ({ partition }, events, isGone, { dataType, retentionClass }) =>
+  const { stores, rule, openSigner, removes, periodMs, components, metrics, audit, logger, lifecycle } =
+    parts;
+  const onPruned: OnPruned = ({ partition }, events, isGone, { dataType, retentionClass }) => {
+    const month = { partition, dataType, retentionClass, events, isGone };
+    void audit.write({
+      ...{ action: "prune-month", caller: THE_HUB, requestId: "", outcome: "done", revision: "", month },
+    });
     logger.info(
-      { partition, events, dataType, retentionClass, isGone },
+      month,
       isGone
         ? "a month of events was removed: nothing keeps it any longer"
         : "events of a month were removed; those of held users stay",
     );
+  };
   const jobs = stores.map((store) => new Retention(store, rule, openSigner, onPruned, removes));
   const startedMs = Date.now();
   const opened = (): Retention[] => jobs.filter(({ isOpened }) => isOpened);

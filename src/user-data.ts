@@ -3,6 +3,7 @@ import { lockDirectory } from "./adapters/files/directory-lock.ts";
 import { openHistoryKey, readTrustedKeys } from "./adapters/files/history-key.ts";
 import type { Place } from "./adapters/postgres/opening.ts";
 import type { Backfill } from "./adapters/postgres/outbox-backfill.ts";
+import type { AuditLog } from "./config/audit.ts";
 import type { ConfigManager } from "./config/config-manager.ts";
 import { DataRouter } from "./data/data-router.ts";
 import { Erasure } from "./data/erasure.ts";
@@ -31,8 +32,9 @@ interface Parts {
   readonly lifecycle: Lifecycle;
   /** What sends the events; undefined: nothing, or not in this process. */
   readonly publisher: EventPublisher | undefined;
-  /** Where what sends and what removes events tell how that goes; undefined: another process does both. */
+  /** Where what sends and what removes events tell how that goes, and where it is kept; undefined: another process does both. */
   readonly components?: ComponentBoard;
+  readonly audit?: AuditLog;
   /** Tells the process that sends them that a database has events for it, by the database's place among all. */
   readonly onStored?: (database: number) => void;
 }
@@ -58,6 +60,7 @@ export async function openUserData({
   lifecycle,
   publisher,
   components,
+  audit,
   onStored,
 }: Parts): Promise<UserDataParts> {
   // One that is named is looked at now; one of the hub's own is made when something is to be signed.
@@ -93,9 +96,9 @@ export async function openUserData({
   tellDurability(stores, logger);
   const userHistory = new UserHistory(data, openSigner, trusted);
   const months = stores.map((store) => store.retention());
-  if (components)
+  if (components && audit)
     retention = startRetention({
-      ...{ stores: months, rule, components, metrics, logger, lifecycle },
+      ...{ stores: months, rule, components, metrics, audit, logger, lifecycle },
       openSigner: () => userHistory.signer(),
       ...{ removes: settings.databaseRetention, periodMs: settings.databaseRetentionPeriodMs },
     });

@@ -1,8 +1,8 @@
 /** Who did what: one record for each change that was made, or tried and refused. */
 export interface AuditRecord {
-  /** "publish", "rollback", "apply", "set-legal-hold", "release-legal-hold" or "erase-user". */
+  /** "publish", "rollback", "apply", "set-legal-hold", "release-legal-hold", "erase-user" or "prune-month". */
   readonly action: string;
-  /** A token's subject; "anonymous" without authentication. */
+  /** A token's subject; "anonymous" without authentication, and THE_HUB for what the hub does by itself. */
   readonly caller: string;
   readonly requestId: string;
   /** "done", or the reason why not; "begun" for what takes a while and says more when it ends. */
@@ -11,9 +11,20 @@ export interface AuditRecord {
   readonly revision: string;
   /** Each change of a broker by its id, with its outcome once there is one. */
   readonly changes?: readonly string[];
+  /** The month of events that it is about; all of it is gone, or all but what legal holds keep. */
+  readonly month?: {
+    readonly partition: string;
+    readonly dataType: string;
+    readonly retentionClass: string;
+    readonly events: number;
+    readonly isGone: boolean;
+  };
   /** Whose data it is about, and why. */
   readonly user?: { readonly id: string; readonly dataTypes: readonly string[]; readonly reason: string };
 }
+
+/** The caller of what the hub does by itself. */
+export const THE_HUB = "(the hub)";
 
 /** Keeps audit records. */
 export interface AuditLog {

@@ -47,12 +47,10 @@ export class Erasure {
   }
 
   /**
-   * Takes up what was broken off, and lets go of what nothing keeps any longer. Returns for how many users. What fails for
-   * one keeps none of the others; the first failure is thrown at the end.
+   * Takes up what was broken off, and lets go of what nothing keeps any longer. `hear` is told of each user, with what kept
+   * that from being done if anything did: it keeps none of the others.
    */
-  async resume(signal: AbortSignal): Promise<number> {
-    let users = 0;
-    const failures: unknown[] = [];
+  async resume(signal: AbortSignal, hear: (order: ErasureOrder, failure?: unknown) => void): Promise<void> {
     for (const store of this.#stores) {
       if (!store.isOpened()) continue;
       for (let after = ""; !signal.aborted; ) {
@@ -61,15 +59,13 @@ export class Erasure {
         const signer = await this.#openSigner();
         for (const order of orders) {
           await this.#carryOut(store, order, signer, signal).then(
-            () => users++,
-            (error: unknown) => failures.push(error),
+            () => hear(order),
+            (error: unknown) => hear(order, error),
           );
         }
         after = orders.at(-1)?.userId ?? after;
       }
     }
-    if (failures.length > 0) throw failures[0];
-    return users;
   }
 
   async #carryOut(

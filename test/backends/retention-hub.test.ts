@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { reportOnExport } from "../../src/adapters/files/verify-export.ts";
@@ -67,6 +67,15 @@ await describeEngines("a hub", (engine) => {
       ...{ intact: true, events: 2n, prunedEvents: 4n },
     });
     expect(await client.verifyUserHistory({ userId: "o2" })).toMatchObject({ intact: true, events: 6n });
+    const lines = (await readFile(join(dataDir, "audit.jsonl"), "utf8")).trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toContainEqual(
+      expect.objectContaining({
+        ...{ action: "prune-month", caller: "(the hub)", outcome: "done" },
+        month: {
+          ...{ partition, dataType: "mt5_status", retentionClass: "thirty_days", events: 4, isGone: false },
+        },
+      }),
+    );
     const health = async (): Promise<string> => await (await fetch(`${hub.url}/api/health`)).text();
     await expect.poll(health).toContain('"next_settings":"never"');
 

@@ -31,7 +31,16 @@ export function erasureOf(engine: Engine, store: ErasureStore = engine.store().e
     history,
     erase: (userId: string): Promise<readonly ErasureOutcome[]> => erasure.erase(order(userId), PATIENT),
     foresee: (userId: string): Promise<readonly ErasureOutcome[]> => erasure.foresee(order(userId)),
-    resume: (): Promise<number> => erasure.resume(PATIENT),
+    resume: async (): Promise<number> => {
+      const failures: unknown[] = [];
+      let users = 0;
+      await erasure.resume(PATIENT, (_, failure) => {
+        if (failure === undefined) users++;
+        else failures.push(failure);
+      });
+      if (failures.length > 0) throw failures[0];
+      return users;
+    },
     verify: (userId: string): Promise<VerifiedHistory> => history.verify(userId, PATIENT),
   };
 }
