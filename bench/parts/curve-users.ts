@@ -14,7 +14,8 @@ const WHY =
   "Events of one user are one chain, so a single user's are written by one lane, one transaction after the other; with more users all lanes are busy. Each transaction locks, reads and writes a head for every user in it, so an event costs the more the fewer of its batch it shares a user with.";
 const SIZES = [1, 10, 100, 1_000, 10_000];
 const EVENTS_IN_CALL = 1_000;
-const IN_FLIGHT = 4;
+/** Together as many events as one user may have waiting. */
+const IN_FLIGHT = 2;
 const SECONDS = 3;
 const EVENT = {
   eventType: "trade_executed",
