@@ -100,13 +100,13 @@ const HOUSE: House = {
       packages: [],
     },
     "retention-job.ts": {
-      rooms: ["data", "health", "telemetry", "lifecycle.ts"],
+      rooms: ["config", "data", "health", "telemetry", "lifecycle.ts"],
       gen: "none",
       builtins: "pure",
       packages: [],
     },
     "erasure-job.ts": {
-      rooms: ["data", "telemetry", "lifecycle.ts"],
+      rooms: ["config", "data", "telemetry", "lifecycle.ts", "errors.ts"],
       gen: "none",
       builtins: "pure",
       packages: [],
