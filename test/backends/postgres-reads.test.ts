@@ -33,7 +33,7 @@ await describeEngines("reads that share a round trip", (engine) => {
         if (divisor === 0) {
           expect(answer).toMatchObject({ status: "rejected", reason: { message: "division by zero" } });
         } else {
-          const restricted = hasRestricted(user) ? "read" : "";
+          const restricted = hasRestricted(user) ? "read" : "no";
           const value = [{ own: `user-${user}`, restricted, quotient: 6 / divisor, role: "hub_read" }];
           expect(answer).toEqual({ status: "fulfilled", value });
         }

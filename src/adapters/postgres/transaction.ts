@@ -47,7 +47,7 @@ export function begin(role: Role, context: Context): readonly [Statement, Statem
 export function readInTurn(reads: readonly Read[]): readonly Statement[] {
   const statements: Statement[] = [...READ_IN_TURN];
   for (const { context, statement } of reads) {
-    statements.push(bind(NEXT_USER, context.userId, context.hasRestricted ? "read" : ""), statement);
+    statements.push(bind(NEXT_USER, context.userId, context.hasRestricted ? "read" : "no"), statement);
   }
   statements.push(COMMIT);
   return statements;
