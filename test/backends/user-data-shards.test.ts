@@ -1,14 +1,20 @@
 import { Client } from "pg";
 import { expect, it } from "vitest";
+import { ErasureAction } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
 import { bucketOf } from "../../src/data/buckets.ts";
 import { EVENT_TABLES } from "../../src/data/event-tables.ts";
-import { startTestHub } from "../support/hub.ts";
+import { failure } from "../rpc/release-hub.ts";
+import { startTestHub, temporaryDirectory } from "../support/hub.ts";
 import { sharedPostgres } from "../support/servers/shared.ts";
 import { describeWith } from "../support/toolchains.ts";
 import { userDataClient } from "../support/user-data/clients.ts";
 import { historyFaults } from "../support/user-data/history.ts";
 
-const MOVED_TABLES = [...EVENT_TABLES, "user_head", "legal_hold", "erasure"];
+/** The tables that have rows of a bucket, and what is copied of each. */
+const MOVED = new Map([
+  ...[...EVENT_TABLES, "user_head", "legal_hold", "erasure"].map((table) => [table, "*"] as const),
+  ["pruned", "user_id, data_type, seqs, hashes, newest_seq, reason, pruned_at, key_id, signature"] as const,
+]);
 
 async function sql(url: string, text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
   const client = new Client({ connectionString: url });
@@ -22,20 +28,20 @@ async function sql(url: string, text: string, values: unknown[] = []): Promise<R
 
 // What docs/user-data.md says, with a copy by JSON in the place of psql's COPY.
 async function moveBucket(bucket: number, from: string, to: string): Promise<void> {
-  for (const table of MOVED_TABLES) {
+  for (const [table, columns] of MOVED) {
     const [row] = await sql(
       from,
       `SELECT coalesce(jsonb_agg(t), '[]') AS rows FROM hub.${table} t WHERE hub.bucket_of(user_id) = $1`,
       [bucket],
     );
-    const rows = JSON.stringify(row?.rows);
     await sql(
       to,
-      `INSERT INTO hub.${table} SELECT * FROM jsonb_populate_recordset(NULL::hub.${table}, $1::jsonb)`,
-      [rows],
+      `INSERT INTO hub.${table} ${columns === "*" ? "" : `(${columns})`}
+        SELECT ${columns} FROM jsonb_populate_recordset(NULL::hub.${table}, $1::jsonb)`,
+      [JSON.stringify(row?.rows)],
     );
   }
-  for (const table of MOVED_TABLES)
+  for (const [table] of MOVED)
     await sql(from, `DELETE FROM hub.${table} WHERE hub.bucket_of(user_id) = $1`, [bucket]);
 }
 
@@ -94,6 +100,55 @@ await describeWith(
       expect(await faults(client)).toEqual([]);
       expect(await usersAt(a.url)).toEqual(where((each) => each < 512 && each !== bucket));
       expect(acknowledged.get(moved)?.size).toBe(4);
+      await after.stop();
+      await Promise.all([a.drop(), b.drop()]);
+    });
+
+    it("erase each user where that one is, and what an erasure has left moves as well", async () => {
+      const [a, b] = [await server.createDatabase(), await server.createDatabase()];
+      // The key that records are signed with stays the same.
+      const settings = { databaseAllowBypass: true, dataDir: await temporaryDirectory() };
+      const all = Array.from({ length: 20 }, (_, n) => `user-${n}`);
+      const isInA = (userId: string): boolean => bucketOf(userId) < 512;
+      const pick = (isIt: (userId: string) => boolean): string => all.find(isIt) as string;
+      const moved = pick(isInA);
+      const gone = [moved, pick((userId) => !isInA(userId))];
+      const stays = all.filter((userId) => !gone.includes(userId));
+      const hub = await startTestHub({
+        ...settings,
+        databaseShards: [`0-511 ${a.url}`, `512-1023 ${b.url}`],
+      });
+      const client = userDataClient(hub.url);
+      // What no floor keeps, and what one does.
+      const events = all.flatMap((userId) =>
+        ["login", "trade_executed"].map((eventType) => ({ userId, eventType, eventJson: "{}" })),
+      );
+      await client.saveUserEvents({ events });
+      for (const userId of gone) {
+        const { outcomes } = await client.eraseUser({ userId, reason: "r" });
+        expect(outcomes.map(({ dataType, action }) => [dataType, action])).toEqual([
+          ["auth", ErasureAction.ERASED],
+          ["trades", ErasureAction.RESTRICTED],
+        ]);
+      }
+      const erasedAt = async (url: string): Promise<unknown[]> =>
+        (await sql(url, "SELECT DISTINCT user_id FROM hub.erasure")).map(({ user_id }) => user_id);
+      expect([await erasedAt(a.url), await erasedAt(b.url)]).toEqual([[gone[0]], [gone[1]]]);
+      for (const userId of stays) {
+        expect(await client.verifyUserHistory({ userId })).toMatchObject({ intact: true, events: 2n });
+      }
+      await hub.stop();
+
+      const bucket = bucketOf(moved);
+      await moveBucket(bucket, a.url, b.url);
+      const after = await startTestHub({ ...settings, databaseShards: [`0-1023 ${b.url}`] });
+      const there = userDataClient(after.url);
+      const again = { userId: moved, eventType: "login", eventJson: "{}" };
+      expect(await failure(there.saveUserEvent(again))).toMatchObject({ reason: "USER_ERASED" });
+      expect(await there.verifyUserHistory({ userId: moved })).toMatchObject({
+        ...{ intact: true, events: 1n, prunedEvents: 1n },
+      });
+      expect((await there.getUserData({ userId: moved, dataType: "trades" })).events).toEqual([]);
       await after.stop();
       await Promise.all([a.drop(), b.drop()]);
     });

@@ -49,9 +49,9 @@ export async function describeEngines(
   await describeWith(`${name}, on PostgreSQL 18`, () => sharedPostgres(18), onServer);
 }
 
-/** PGlite in a directory of its own. */
-export async function openPglite(options: Partial<StoreOptions> = {}): Promise<Engine> {
-  const dataDir = await mkdtemp(join(tmpdir(), "central-hub-pglite-"));
+/** PGlite in a directory of its own, or in the directory of a hub that is not running, which stays. */
+export async function openPglite(options: Partial<StoreOptions> = {}, ofHub?: string): Promise<Engine> {
+  const dataDir = ofHub ?? (await mkdtemp(join(tmpdir(), "central-hub-pglite-")));
   const place: Place = { embeddedIn: join(dataDir, "pglite"), lock: () => ({ release() {} }) };
   const store = new PostgresUserEventStore(storeOptions(place, options));
   return {
@@ -65,7 +65,7 @@ export async function openPglite(options: Partial<StoreOptions> = {}): Promise<E
     store: () => store,
     close: async () => {
       await store.close();
-      await rm(dataDir, { recursive: true, force: true });
+      if (ofHub === undefined) await rm(dataDir, { recursive: true, force: true });
     },
   };
 }
