@@ -4,7 +4,7 @@ const FIRST_BYTES = 16 * 1024;
 /** Larger memory is not kept for the next message. */
 const KEPT_BYTES = 1024 * 1024;
 /** Longer texts are written by Node in one go; shorter ones, which most are, sooner here. */
-const SHORT = 64;
+const SHORT = 40;
 
 // A field's number and kind in one byte, which numbers up to 15 go into.
 const varintTag = (field: number): number => field << 3;
@@ -84,14 +84,19 @@ export class WireWriter {
 
   #text(field: number, value: string): void {
     const before = this.length;
-    if (!this.#shortText(value)) {
-      if (!value.isWellFormed()) throw new RangeError("half of a surrogate pair has no form in UTF-8");
-      const bytes = Buffer.byteLength(value);
-      this.#room(bytes);
-      this.#at -= bytes;
-      this.#bytes.write(value, this.#at);
-    }
+    if (!this.#shortText(value)) this.#longText(value);
     this.close(field, before);
+  }
+
+  #longText(value: string): void {
+    const bytes = Buffer.byteLength(value);
+    // No character takes one byte but those of ASCII.
+    const isAscii = bytes === value.length;
+    if (!isAscii && !value.isWellFormed())
+      throw new RangeError("half of a surrogate pair has no form in UTF-8");
+    this.#room(bytes);
+    this.#at -= bytes;
+    this.#bytes.write(value, this.#at, isAscii ? "latin1" : "utf8");
   }
 
   // One that is short and ASCII; false, and nothing written, for any other.
