@@ -1,6 +1,6 @@
-import { type AuditLog, THE_HUB } from "./config/audit.ts";
+import { type AuditLog, byTheHub } from "./config/audit.ts";
 import type { Erasure } from "./data/erasure.ts";
-import { HubError } from "./errors.ts";
+import { reasonOf } from "./errors.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -34,12 +34,8 @@ export function startErasures(parts: Parts): void {
       if (stopped.signal.aborted && failure !== undefined) return;
       if (failure === undefined) done++;
       else failures.push(failure);
-      const outcome =
-        failure === undefined ? "done" : failure instanceof HubError ? failure.reason : "INTERNAL";
-      const user = { id: userId, dataTypes: [], reason };
-      void audit.write({
-        ...{ action: "erase-user", caller: THE_HUB, requestId: "", outcome, revision: "", user },
-      });
+      const outcome = failure === undefined ? "done" : reasonOf(failure);
+      void audit.write(byTheHub("erase-user", outcome, { user: { id: userId, dataTypes: [], reason } }));
     };
     await erasure.resume(stopped.signal, hear).catch((error: unknown) => failures.push(error));
     if (stopped.signal.aborted) return;

@@ -63,6 +63,11 @@ export class HubError extends Error {
   }
 }
 
+/** The reason of an error, whatever has been thrown. */
+export function reasonOf(error: unknown): Reason {
+  return error instanceof HubError ? error.reason : "INTERNAL";
+}
+
 /** What to throw for a request, or a body once it is decompressed, of more bytes than the hub reads. */
 export function requestTooLarge(maxBytes: number): HubError {
   const message =

@@ -103,8 +103,8 @@ async function assemble(settings: Settings, logger: Logger, lifecycle: Lifecycle
 
   const publisher = await eventPublisher(settings, config.snapshot.documents.infrastructure?.message);
   const { userData, userHistory, retentionOutlook, erasure, isRelayed, onStored } = await openUserData({
-    ...{ settings, config, metrics, logger, lifecycle, publisher },
-    ...{ components: infrastructure, audit },
+    ...{ settings, config, metrics, audit, logger, lifecycle, publisher },
+    components: infrastructure,
   });
   startErasures({ erasure, audit, metrics, logger, lifecycle });
   const gate = await gateOf(settings);

@@ -1,4 +1,4 @@
-import { type AuditLog, THE_HUB } from "./config/audit.ts";
+import { type AuditLog, byTheHub } from "./config/audit.ts";
 import type { HistorySigner } from "./data/history-keys.ts";
 import { type OnPruned, Retention, type RetentionStatus } from "./data/retention.ts";
 import type { RetentionRule } from "./data/retention-rule.ts";
@@ -39,9 +39,7 @@ export function startRetention(parts: Parts): { readonly wake: (database: number
     parts;
   const onPruned: OnPruned = ({ partition }, events, isGone, { dataType, retentionClass }) => {
     const month = { partition, dataType, retentionClass, events, isGone };
-    void audit.write({
-      ...{ action: "prune-month", caller: THE_HUB, requestId: "", outcome: "done", revision: "", month },
-    });
+    void audit.write(byTheHub("prune-month", "done", { month }));
     logger.info(
       month,
       isGone

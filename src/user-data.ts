@@ -32,9 +32,9 @@ interface Parts {
   readonly lifecycle: Lifecycle;
   /** What sends the events; undefined: nothing, or not in this process. */
   readonly publisher: EventPublisher | undefined;
-  /** Where what sends and what removes events tell how that goes, and where it is kept; undefined: another process does both. */
+  readonly audit: AuditLog;
+  /** Where what sends and what removes events tell how that goes; undefined: another process does both. */
   readonly components?: ComponentBoard;
-  readonly audit?: AuditLog;
   /** Tells the process that sends them that a database has events for it, by the database's place among all. */
   readonly onStored?: (database: number) => void;
 }
@@ -96,7 +96,7 @@ export async function openUserData({
   tellDurability(stores, logger);
   const userHistory = new UserHistory(data, openSigner, trusted);
   const months = stores.map((store) => store.retention());
-  if (components && audit)
+  if (components)
     retention = startRetention({
       ...{ stores: months, rule, components, metrics, audit, logger, lifecycle },
       openSigner: () => userHistory.signer(),

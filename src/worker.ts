@@ -122,13 +122,13 @@ async function serve({ settings, ...begun }: Start, logger: Logger): Promise<voi
     metrics.revision(snapshot.revision);
   });
   const onStored = (database: number): void => void link.call("stored", database).catch(() => {});
+  const audit = openAuditLog(settings.dataDir, logger);
   const users = isEmbedded(settings)
     ? undefined
     : await openUserData({
-        ...{ settings, config, metrics, logger, lifecycle, publisher: undefined },
+        ...{ settings, config, metrics, audit, logger, lifecycle, publisher: undefined },
         ...(begun.isRelayed ? { onStored } : {}),
       });
-  const audit = openAuditLog(settings.dataDir, logger);
 
   const gate = await gateOf(settings);
   const shutdown = new AbortController();

@@ -2,7 +2,7 @@
 export interface AuditRecord {
   /** "publish", "rollback", "apply", "set-legal-hold", "release-legal-hold", "erase-user" or "prune-month". */
   readonly action: string;
-  /** A token's subject; "anonymous" without authentication, and THE_HUB for what the hub does by itself. */
+  /** A token's subject; "anonymous" without authentication, and "(the hub)" for what it does by itself. */
   readonly caller: string;
   readonly requestId: string;
   /** "done", or the reason why not; "begun" for what takes a while and says more when it ends. */
@@ -23,11 +23,17 @@ export interface AuditRecord {
   readonly user?: { readonly id: string; readonly dataTypes: readonly string[]; readonly reason: string };
 }
 
-/** The caller of what the hub does by itself. */
-export const THE_HUB = "(the hub)";
-
 /** Keeps audit records. */
 export interface AuditLog {
   /** Returns once the record is kept. */
   write(record: AuditRecord): Promise<void>;
+}
+
+/** The record of what the hub does by itself, without a call. */
+export function byTheHub(
+  action: string,
+  outcome: string,
+  about: Pick<AuditRecord, "month" | "user">,
+): AuditRecord {
+  return { action, caller: "(the hub)", requestId: "", outcome, revision: "", ...about };
 }

@@ -5,7 +5,7 @@ import type { AuditLog } from "../config/audit.ts";
 import type { ReleaseDesk } from "../config/release-desk.ts";
 import type { RolloutBoard } from "../config/rollout-board.ts";
 import type { Finding } from "../documents/findings.ts";
-import { HubError } from "../errors.ts";
+import { HubError, reasonOf } from "../errors.ts";
 import { callerKey, requestIdKey } from "./call-context.ts";
 import {
   changeMessage,
@@ -122,7 +122,7 @@ async function audited<Result extends { entry: { revision: bigint } | undefined 
     await audit.write({ ...record, outcome: "done", revision: String(result.entry?.revision ?? "") });
     return result;
   } catch (error) {
-    const outcome = error instanceof HubError ? error.reason : "INTERNAL";
+    const outcome = reasonOf(error);
     await audit.write({ ...record, outcome, revision: "" });
     throw error;
   }

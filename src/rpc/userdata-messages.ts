@@ -10,7 +10,7 @@ import {
 import { readBody } from "../data/event-body.ts";
 import type { Saved } from "../data/user-data.ts";
 import type { ShownEvent } from "../data/user-event.ts";
-import { HubError, type Reason } from "../errors.ts";
+import { type Reason, reasonOf } from "../errors.ts";
 import { toConnectError } from "./error-mapping.ts";
 
 /** What the same event may be sent again after. */
@@ -65,7 +65,7 @@ export function resultMessage(result: Saved | Error, requestId: string): SaveUse
 /** Why an event of several was not stored, as the call for it alone would have failed. */
 function saveErrorMessage(error: unknown, requestId: string): SaveUserEventError {
   const { code, rawMessage } = toConnectError(error, requestId);
-  const reason: Reason = error instanceof HubError ? error.reason : "INTERNAL";
+  const reason: Reason = reasonOf(error);
   return create(SaveUserEventErrorSchema, {
     code,
     reason,

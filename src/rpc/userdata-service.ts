@@ -7,7 +7,7 @@ import type { Patience } from "../data/ingest.ts";
 import type { UserData } from "../data/user-data.ts";
 import { type ShownEvent, shown } from "../data/user-event.ts";
 import type { UserHistory } from "../data/user-history.ts";
-import { HubError } from "../errors.ts";
+import { reasonOf } from "../errors.ts";
 import { admitToUser, mayReadRestricted } from "../http/identity.ts";
 import { callerKey, endKey, requestIdKey } from "./call-context.ts";
 import { untilShutdown } from "./stream-end.ts";
@@ -55,7 +55,7 @@ export function userDataService(
       await audit.write({ ...record, outcome: "done" });
       return result;
     } catch (error) {
-      await audit.write({ ...record, outcome: error instanceof HubError ? error.reason : "INTERNAL" });
+      await audit.write({ ...record, outcome: reasonOf(error) });
       throw error;
     }
   };

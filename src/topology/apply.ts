@@ -9,7 +9,7 @@ import {
 } from "../../gen/centralhub/topology/v1/topology_pb.ts";
 import type { ApplyTopologyResponseSchema } from "../../gen/centralhub/topology/v1/topology_service_pb.ts";
 import type { AuditLog, AuditRecord } from "../config/audit.ts";
-import { HubError } from "../errors.ts";
+import { HubError, reasonOf } from "../errors.ts";
 import { matchPlan, planStale, type Step } from "./match.ts";
 import { fingerprintIn } from "./observation.ts";
 import type { ApplyLease } from "./ports.ts";
@@ -83,7 +83,7 @@ export class Apply {
       // Who hears of the end may begin the next one.
       this.#emit(last);
     } catch (error) {
-      const reason = error instanceof HubError ? error.reason : "INTERNAL";
+      const reason = reasonOf(error);
       const outcome = this.#signal.aborted ? "left" : reason;
       await this.#audit.write({ ...record, outcome, changes: this.#outcomes });
       throw error;

@@ -4,7 +4,7 @@ import { ShardLocks } from "../../src/adapters/postgres/shard-locks.ts";
 import { RELAY_SHARDS } from "../../src/data/buckets.ts";
 import { newEventId } from "../../src/data/event-id.ts";
 import { startTestHub } from "../support/hub.ts";
-import { pgbouncerProgram, startPgbouncer } from "../support/servers/pgbouncer.ts";
+import { type PgbouncerProgram, pgbouncerProgram, startPgbouncer } from "../support/servers/pgbouncer.ts";
 import { startPostgres } from "../support/servers/postgres.ts";
 import { postgresProgram } from "../support/servers/postgres-program.ts";
 import { describeWith } from "../support/toolchains.ts";
@@ -19,65 +19,68 @@ const find = async () => {
   return await pgbouncerProgram();
 };
 
-await describeWith("behind PgBouncer", find, (program) => {
-  it.each(["transaction", "session"])(
-    "in %s mode user data is saved and read, each user's own",
-    async (mode) => {
-      const server = await startPostgres({ own: true, fsync: false });
-      const pgbouncer = await startPgbouncer(program, server.url, {
-        pool_mode: mode,
-        default_pool_size: "16",
-      });
-      try {
-        const { url } = await startTestHub({
-          databaseUrl: pgbouncer.through(server.url),
-          databaseAdminUrl: server.url,
-          databaseAllowBypass: true,
-        });
-        const client = userDataClient(url);
-        const acknowledged = new Map<string, Map<string, bigint>>();
-        const read = async (userId: string): Promise<void> => {
-          const { events } = await client.getUserData({ userId, dataType: "trades", pageSize: 5 });
-          expect(events.every((event) => event.userId === userId)).toBe(true);
-        };
-        await Promise.all(
-          Array.from({ length: EVENTS }, async (_, n) => {
-            const userId = `user-${n % USERS}`;
-            const eventId = newEventId();
-            const { sequence } = await client.saveUserEvent({
-              userId,
-              eventType: "trade_executed",
-              eventId,
-              eventJson: `{"n":${n}}`,
-            });
-            const own = acknowledged.get(userId) ?? new Map<string, bigint>();
-            acknowledged.set(userId, own.set(eventId, sequence));
-            await read(userId);
-          }),
-        );
-        const faults: string[] = [];
-        for (const [userId, own] of acknowledged) faults.push(...(await historyFaults(client, userId, own)));
-        expect(faults).toEqual([]);
-        expect(await sessionsWithLeftovers(server.url)).toBe(0);
-      } finally {
-        await pgbouncer.stop();
-        await server.stop();
-      }
-    },
-  );
-});
+// A server of its own, directly and through a PgBouncer with so many sessions.
+async function behind(
+  program: PgbouncerProgram,
+  mode: string,
+  sessions: number,
+  work: (direct: string, through: string) => Promise<void>,
+): Promise<void> {
+  const server = await startPostgres({ own: true, fsync: false });
+  const pgbouncer = await startPgbouncer(program, server.url, {
+    pool_mode: mode,
+    default_pool_size: `${sessions}`,
+  });
+  try {
+    await work(server.url, pgbouncer.through(server.url));
+  } finally {
+    await pgbouncer.stop();
+    await server.stop();
+  }
+}
 
-await describeWith("the relay's locks behind PgBouncer", find, (program) => {
-  it.each(["transaction", "session"])(
-    "in %s mode are refused once another session has them",
-    async (mode) => {
-      const server = await startPostgres({ own: true, fsync: false });
-      const pgbouncer = await startPgbouncer(program, server.url, {
-        pool_mode: mode,
-        default_pool_size: "4",
+await describeWith("behind PgBouncer", find, (program) => {
+  const modes = it.each(["transaction", "session"]);
+
+  modes("in %s mode user data is saved and read, each user's own", (mode) =>
+    behind(program, mode, 16, async (direct, through) => {
+      const { url } = await startTestHub({
+        databaseUrl: through,
+        databaseAdminUrl: direct,
+        databaseAllowBypass: true,
       });
-      const locks = new ShardLocks(pgbouncer.through(server.url));
-      const other = new Client({ connectionString: pgbouncer.through(server.url) });
+      const client = userDataClient(url);
+      const acknowledged = new Map<string, Map<string, bigint>>();
+      const read = async (userId: string): Promise<void> => {
+        const { events } = await client.getUserData({ userId, dataType: "trades", pageSize: 5 });
+        expect(events.every((event) => event.userId === userId)).toBe(true);
+      };
+      await Promise.all(
+        Array.from({ length: EVENTS }, async (_, n) => {
+          const userId = `user-${n % USERS}`;
+          const eventId = newEventId();
+          const { sequence } = await client.saveUserEvent({
+            userId,
+            eventType: "trade_executed",
+            eventId,
+            eventJson: `{"n":${n}}`,
+          });
+          const own = acknowledged.get(userId) ?? new Map<string, bigint>();
+          acknowledged.set(userId, own.set(eventId, sequence));
+          await read(userId);
+        }),
+      );
+      const faults: string[] = [];
+      for (const [userId, own] of acknowledged) faults.push(...(await historyFaults(client, userId, own)));
+      expect(faults).toEqual([]);
+      expect(await sessionsWithLeftovers(direct)).toBe(0);
+    }),
+  );
+
+  modes("in %s mode the relay's locks are refused once another session has them", (mode) =>
+    behind(program, mode, 4, async (_, through) => {
+      const locks = new ShardLocks(through);
+      const other = new Client({ connectionString: through });
       try {
         expect((await locks.claim()).size).toBe(RELAY_SHARDS);
         await other.connect();
@@ -93,10 +96,8 @@ await describeWith("the relay's locks behind PgBouncer", find, (program) => {
       } finally {
         locks.close();
         await other.end();
-        await pgbouncer.stop();
-        await server.stop();
       }
-    },
+    }),
   );
 });
 

@@ -85,11 +85,15 @@ export const LAG: Statement = {
 export const TRY_LOCKS =
   "SELECT s AS shard, pg_try_advisory_lock($1::int, s) AS taken FROM unnest($2::int[]) AS s";
 
-/** Who has which shards; a session that another login has opened may keep its name to itself. $1 as above. */
-export const HELD_LOCKS = `SELECT l.objid::int AS shard, l.pid = pg_backend_pid() AS is_own, a.application_name AS name
-  FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-  WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::int AND l.objsubid = 2
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+/**
+ * Which session this is, and who has which shards; without locks there is one row, whose shard is null. A session that
+ * another login has opened may keep its name to itself. $1 as above.
+ */
+export const HELD_LOCKS = `SELECT pg_backend_pid() AS session, l.objid::int AS shard, l.pid = pg_backend_pid() AS is_own,
+    a.application_name AS name
+  FROM (SELECT) AS always LEFT JOIN pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.classid = $1::int
+    AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  LEFT JOIN pg_stat_activity a ON a.pid = l.pid`;
 
 /** Whether a back-fill has been carried through. $1: its position. */
 export const IS_BACKFILLED: Statement = {

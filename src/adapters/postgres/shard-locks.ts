@@ -16,7 +16,9 @@ const KEEP_ALIVE =
   "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3; SET idle_session_timeout = 0";
 
 interface Lock {
-  readonly shard: number;
+  readonly session: number;
+  /** Null in the one row that there is without locks. */
+  readonly shard: number | null;
   readonly is_own: boolean;
   readonly name: string | null;
 }
@@ -25,8 +27,8 @@ interface Lock {
 export class ShardLocks {
   readonly #url: string;
   #client: Client | undefined;
-  /** The process of the server that the session is. */
-  #session = 0;
+  /** The process of the server that the session was at the first claim. */
+  #session: number | undefined;
   #holders: ReadonlyMap<number, string> = new Map();
 
   constructor(url: string) {
@@ -43,10 +45,17 @@ export class ShardLocks {
     try {
       this.#client ??= await this.#open();
       const client = this.#client;
-      await this.#sameSession(client);
       const { rows: locks } = await client.query<Lock>(HELD_LOCKS, [LOCKS]);
-      const holders = new Map(locks.map(({ shard, name }) => [shard, holderOf(name)]));
-      const held = new Set(locks.flatMap(({ shard, is_own: isOwn }) => (isOwn ? [shard] : [])));
+      // A pooler that gives each transaction another session gives the locks to whoever comes next.
+      this.#session ??= locks[0]?.session;
+      if (locks[0]?.session !== this.#session) throw lostToAnother();
+      const holders = new Map<number, string>();
+      const held = new Set<number>();
+      for (const { shard, is_own: isOwn, name } of locks) {
+        if (shard === null) continue;
+        holders.set(shard, holderOf(name));
+        if (isOwn) held.add(shard);
+      }
       this.#holders = holders;
       const others = ALL.filter((shard) => !holders.has(shard));
       if (others.length === 0) return held;
@@ -66,17 +75,9 @@ export class ShardLocks {
   close(): void {
     const client = this.#client;
     this.#client = undefined;
+    this.#session = undefined;
     this.#holders = new Map();
     void client?.end().catch(() => {});
-  }
-
-  // A pooler that gives each transaction another session gives the locks to whoever comes next.
-  async #sameSession(client: Client): Promise<void> {
-    const session = await sessionOf(client);
-    if (session === this.#session) return;
-    const message =
-      "the relay's locks have been lost to another session: DATABASE_URL leads through a pooler in transaction mode; give the server's own address, or that of a pooler in session mode";
-    throw new HubError("DATABASE_UNFIT", message);
   }
 
   async #open(): Promise<Client> {
@@ -93,7 +94,6 @@ export class ShardLocks {
     try {
       await client.connect();
       await client.query(KEEP_ALIVE);
-      this.#session = await sessionOf(client);
       return client;
     } catch (error) {
       void client.end().catch(() => {});
@@ -102,9 +102,10 @@ export class ShardLocks {
   }
 }
 
-async function sessionOf(client: Client): Promise<number> {
-  const { rows } = await client.query<{ session: number }>("SELECT pg_backend_pid() AS session");
-  return rows[0]?.session ?? 0;
+function lostToAnother(): HubError {
+  const message =
+    "the relay's locks have been lost to another session: DATABASE_URL leads through a pooler in transaction mode; give the server's own address, or that of a pooler in session mode";
+  return new HubError("DATABASE_UNFIT", message);
 }
 
 function holderOf(name: string | null): string {

@@ -34,10 +34,10 @@ const OFF: Readonly<Partial<Record<Role, readonly string[]>>> = {
 /** What a transaction ends with. */
 export const COMMIT: Statement = { name: "commit", text: "COMMIT" };
 
-/** What a transaction begins with; $1 of the second: the context. */
+/** What a transaction begins with; the values of the second: the context. */
 export function begin(role: Role, context: Context): readonly [Statement, Statement] {
-  const [transaction, setting] = BEGIN[role][scopeOf(context)];
-  return [transaction, bind(setting, "userId" in context ? context.userId : listOf(context.userIds))];
+  const [transaction, setting] = BEGIN[role]["userId" in context ? "user" : "users"];
+  return [transaction, bind(setting, ...valuesOf(context))];
 }
 
 /**
@@ -47,7 +47,7 @@ export function begin(role: Role, context: Context): readonly [Statement, Statem
 export function readInTurn(reads: readonly Read[]): readonly Statement[] {
   const statements: Statement[] = [...READ_IN_TURN];
   for (const { context, statement } of reads) {
-    statements.push(bind(NEXT_USER, context.userId, context.hasRestricted ? "read" : "no"), statement);
+    statements.push(bind(NEXT_USER, ...valuesOf(context)), statement);
   }
   statements.push(COMMIT);
   return statements;
@@ -58,22 +58,18 @@ export function answersInTurn(answers: readonly Answer[], reads: number): readon
   return Array.from({ length: reads }, (_, at) => answers[READ_IN_TURN.length + 2 * at + 1] as Answer);
 }
 
-type Scope = "user" | "all_of_user" | "users";
+type Scope = "user" | "users";
 
 const local = (setting: string, to: string): string => `set_config('${setting}', ${to}, true)`;
 const CONTEXTS: Readonly<Record<Scope, readonly string[]>> = {
-  user: [local("app.user_id", "$1")],
-  all_of_user: [local("app.user_id", "$1"), local("app.restricted", "'read'")],
+  user: [local("app.user_id", "$1"), local("app.restricted", "$2")],
   users: [local("app.user_ids", "$1")],
 };
 const READ_IN_TURN: readonly Statement[] = [
   transactionOf("hub_read"),
   { name: "read_in_turn", text: `SELECT ${settingsOf("hub_read", ["enable_sort"]).join(", ")}` },
 ];
-const NEXT_USER: Statement = {
-  name: "next_user",
-  text: `SELECT ${local("app.user_id", "$1")}, ${local("app.restricted", "$2")}`,
-};
+const NEXT_USER: Statement = { name: "next_user", text: `SELECT ${CONTEXTS.user.join(", ")}` };
 const BEGIN: Readonly<Record<Role, Readonly<Record<Scope, readonly [Statement, Statement]>>>> = {
   hub_append: beginnings("hub_append"),
   hub_read: beginnings("hub_read"),
@@ -89,7 +85,7 @@ function beginnings(role: Role): Readonly<Record<Scope, readonly [Statement, Sta
     transaction,
     { name: `${role}_for_${scope}`, text: `SELECT ${[...settings, ...CONTEXTS[scope]].join(", ")}` },
   ];
-  return { user: of("user"), all_of_user: of("all_of_user"), users: of("users") };
+  return { user: of("user"), users: of("users") };
 }
 
 function transactionOf(role: Role): Statement {
@@ -106,9 +102,10 @@ function settingsOf(role: Role, off: readonly string[]): readonly string[] {
   ];
 }
 
-function scopeOf(context: Context): Scope {
-  if (!("userId" in context)) return "users";
-  return context.hasRestricted ? "all_of_user" : "user";
+// Of the statements of CONTEXTS.
+function valuesOf(context: Context): readonly string[] {
+  if ("userId" in context) return [context.userId, context.hasRestricted ? "read" : "no"];
+  return [listOf(context.userIds)];
 }
 
 // A JSON object, of which the policies ask whether it has a key.
