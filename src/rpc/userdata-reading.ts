@@ -1,5 +1,7 @@
 import { fromBinary, type Message } from "@bufbuild/protobuf";
 import {
+  type GetUserDataRequest,
+  GetUserDataRequestSchema,
   type SaveUserEventRequest,
   SaveUserEventRequestSchema,
   type SaveUserEventsRequest,
@@ -17,21 +19,28 @@ export type Read = (bytes: Buffer) => Message | undefined;
  * is changed here; a test holds the two against one another.
  */
 export const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
+  [GetUserDataRequestSchema.typeName, page],
   [SaveUserEventRequestSchema.typeName, validEvent],
   [SaveUserEventsRequestSchema.typeName, events],
 ]);
 
 const EVENT_TYPE_MAX = 64;
+const DATA_TYPE_MAX = 48;
+const PAGE_TOKEN_MAX = 1_024;
 const EVENTS_MAX = 1_000;
 const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
 const BYTE_ORDER_MARK = 0xfeff;
 
-// The first bytes of fields that are texts or messages: a number, and the kind that has a length.
+// The first bytes of fields: their number, and their kind. A text or a message has a length; what has none is a whole number.
 const EVENTS = (1 << 3) | 2;
 const USER_ID = (1 << 3) | 2;
 const EVENT_TYPE = (2 << 3) | 2;
 const EVENT_ID = (4 << 3) | 2;
 const EVENT_JSON = (5 << 3) | 2;
+const DATA_TYPE = (2 << 3) | 2;
+const PAGE_SIZE = 3 << 3;
+const PAGE_TOKEN = (4 << 3) | 2;
+const INCLUDE_JSON = 7 << 3;
 
 function validEvent(bytes: Buffer): SaveUserEventRequest | undefined {
   const event = plainEvent(bytes, 0, bytes.length);
@@ -53,7 +62,7 @@ function events(bytes: Buffer): SaveUserEventsRequest | undefined {
   const all: SaveUserEventRequest[] = [];
   for (let at = 0; at < bytes.length; ) {
     if (bytes[at] !== EVENTS || all.length === EVENTS_MAX) return undefined;
-    const length = lengthAt(bytes, at + 1);
+    const length = numberAt(bytes, at + 1);
     const start = at + 1 + varintBytes(length);
     at = start + length;
     if (length < 0 || at > bytes.length) return undefined;
@@ -72,13 +81,12 @@ function plainEvent(bytes: Buffer, start: number, end: number): SaveUserEventReq
   let eventJson = "";
   for (let at = start; at < end; ) {
     const field = bytes[at];
-    const length = lengthAt(bytes, at + 1);
+    const length = numberAt(bytes, at + 1);
     const from = at + 1 + varintBytes(length);
     at = from + length;
     if (length < 0 || at > end) return undefined;
-    const text = bytes.toString("utf8", from, at);
-    // What is no UTF-8 becomes such characters.
-    if (text.includes("\ufffd") || text.charCodeAt(0) === BYTE_ORDER_MARK) return undefined;
+    const text = textIn(bytes, from, at);
+    if (text === undefined) return undefined;
     if (field === EVENT_JSON) eventJson = text;
     else if (field === USER_ID) userId = text;
     else if (field === EVENT_TYPE) eventType = text;
@@ -88,16 +96,56 @@ function plainEvent(bytes: Buffer, start: number, end: number): SaveUserEventReq
   return { $typeName: SaveUserEventRequestSchema.typeName, userId, eventType, eventId, eventJson };
 }
 
-// A length as a varint in its shortest form of up to three bytes, which is 2 MiB; -1 for any other.
-function lengthAt(bytes: Buffer, at: number): number {
+// One without times.
+function page(bytes: Buffer): GetUserDataRequest | undefined {
+  let userId = "";
+  let dataType = "";
+  let pageSize = 0;
+  let pageToken = "";
+  let includeJson = false;
+  for (let at = 0; at < bytes.length; ) {
+    const field = bytes[at];
+    const number = numberAt(bytes, at + 1);
+    const from = at + 1 + varintBytes(number);
+    if (number < 0) return undefined;
+    at = from;
+    if (field === PAGE_SIZE) pageSize = number;
+    else if (field === INCLUDE_JSON) includeJson = number !== 0;
+    else {
+      at = from + number;
+      const text = at > bytes.length ? undefined : textIn(bytes, from, at);
+      if (text === undefined) return undefined;
+      if (field === USER_ID) userId = text;
+      else if (field === DATA_TYPE) dataType = text;
+      else if (field === PAGE_TOKEN) pageToken = text;
+      else return undefined;
+    }
+  }
+  const isValid =
+    isUserId(userId) &&
+    dataType !== "" &&
+    dataType.length <= DATA_TYPE_MAX &&
+    pageToken.length <= PAGE_TOKEN_MAX;
+  if (!isValid) return undefined;
+  return { $typeName: GetUserDataRequestSchema.typeName, userId, dataType, pageSize, pageToken, includeJson };
+}
+
+// Undefined for what is no UTF-8, which becomes such characters, and for what begins with a mark that is dropped.
+function textIn(bytes: Buffer, from: number, to: number): string | undefined {
+  const text = bytes.toString("utf8", from, to);
+  return text.includes("\ufffd") || text.charCodeAt(0) === BYTE_ORDER_MARK ? undefined : text;
+}
+
+// A whole number as a varint in its shortest form of up to three bytes, which a length of 2 MiB has; -1 for any other.
+function numberAt(bytes: Buffer, at: number): number {
   const first = bytes[at] ?? 0xff;
   if (first < 0x80) return first;
   const second = bytes[at + 1] ?? 0xff;
   const low = (first & 0x7f) | ((second & 0x7f) << 7);
   if (second < 0x80) return low >= 0x80 ? low : -1;
   const third = bytes[at + 2] ?? 0xff;
-  const length = low | (third << 14);
-  return third < 0x80 && length >= 0x4000 ? length : -1;
+  const number = low | (third << 14);
+  return third < 0x80 && number >= 0x4000 ? number : -1;
 }
 
 function varintBytes(value: number): number {

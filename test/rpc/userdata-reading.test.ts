@@ -2,6 +2,7 @@ import { create, type DescMessage, fromBinary, type Message, toBinary } from "@b
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  GetUserDataRequestSchema,
   SaveUserEventRequestSchema,
   SaveUserEventsRequestSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
@@ -50,6 +51,30 @@ const ordinary = fc
     eventJson: fc.json().filter((value) => value.isWellFormed()),
   })
   .map((init) => create(SaveUserEventRequestSchema, init));
+const asked = fc
+  .record({
+    userId: text,
+    dataType: fc.oneof(text, fc.stringMatching(/^[a-z_]{46,50}$/)),
+    pageSize: fc.oneof(
+      fc.integer({ min: -5, max: 2_000 }),
+      fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+    ),
+    pageToken: fc.oneof(text, fc.stringMatching(/^[A-Za-z0-9_-]{1020,1030}$/)),
+    includeJson: fc.boolean(),
+    afterTime: fc.option(fc.record({ seconds: fc.bigInt(0n, 2n ** 32n) }), { nil: undefined, freq: 4 }),
+  })
+  .map(({ afterTime, ...rest }) =>
+    create(GetUserDataRequestSchema, { ...rest, ...(afterTime && { afterTime }) }),
+  );
+const ordinaryAsked = fc
+  .record({
+    userId: fc.stringMatching(/^[a-zäß0-9-]{1,60}$/),
+    dataType: fc.stringMatching(/^[a-z_]{1,48}$/),
+    pageSize: fc.integer({ min: 0, max: 1_000 }),
+    pageToken: fc.stringMatching(/^[A-Za-z0-9_-]{0,60}$/),
+    includeJson: fc.boolean(),
+  })
+  .map((init) => create(GetUserDataRequestSchema, init));
 const anyBytes = fc.uint8Array({ maxLength: 40 });
 
 /** What came over the wire with some bytes changed, lost, or put in between. */
@@ -68,6 +93,11 @@ const one = fc.oneof(
     .tuple(event, event)
     .map((two) => Buffer.concat(two.map((each) => toBinary(SaveUserEventRequestSchema, each)))),
   anyBytes.map((bytes) => Buffer.from(bytes)),
+);
+const page = fc.oneof(
+  asked.map((message) => Buffer.from(toBinary(GetUserDataRequestSchema, message))),
+  damaged(asked.map((message) => toBinary(GetUserDataRequestSchema, message))),
+  damaged(ordinaryAsked.map((message) => toBinary(GetUserDataRequestSchema, message))),
 );
 const many = fc
   .array(event, { maxLength: 4 })
@@ -93,6 +123,24 @@ describe("requests that are read by hand", () => {
         expectSame(SaveUserEventsRequestSchema, bytes);
       }),
       { numRuns: 5_000 },
+    );
+  });
+
+  it("are what their schema and their rules make of them: a page", () => {
+    fc.assert(
+      fc.property(page, (bytes) => {
+        expectSame(GetUserDataRequestSchema, bytes);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("are all that are ordinary: a page", () => {
+    fc.assert(
+      fc.property(ordinaryAsked, (message) => {
+        expect(read(GetUserDataRequestSchema, toBinary(GetUserDataRequestSchema, message))).toEqual(message);
+      }),
+      { numRuns: 1_000 },
     );
   });
 

@@ -6,44 +6,38 @@ export interface PageRow {
   readonly events: string | null;
 }
 
-/** What stands between events, and between the columns of one. Neither JSON nor anything else that is stored may have them. */
-export const BETWEEN = { events: 30, columns: 31 } as const;
+/** What stands between two values. Neither JSON nor anything else that is stored may have it. */
+export const BETWEEN_VALUES = 31;
 
-const EVENTS_END = String.fromCharCode(BETWEEN.events);
-const COLUMNS_END = String.fromCharCode(BETWEEN.columns);
+const VALUES_END = String.fromCharCode(BETWEEN_VALUES);
+/** Of an event. */
+const VALUES = 7;
 
 /**
- * The page of a user that a text holds, of which one more event than wanted was asked for. The columns of an event: id,
- * type, time, sequence, the hash before and its own, and the payload, unless it goes beyond the bytes of the page.
+ * The page of a user that a text holds, of which one more event than wanted was asked for. The values of an event: id, type,
+ * time, sequence, the hash before and its own, and the payload, which is empty where it goes beyond the bytes of the page.
  */
 export function pageOf(
   text: string | null,
   { userId, table, events: wanted }: { userId: string; table: EventTable; events: number },
 ): { readonly events: readonly ShownEvent[]; readonly isMore: boolean } {
-  const rows = text === null ? [] : text.split(EVENTS_END);
+  const values = text === null ? [] : text.split(VALUES_END);
   const events: ShownEvent[] = [];
-  for (const row of rows) {
-    const [eventId, eventType, recordUs, sequence, previousHash, hash, json] = row.split(COLUMNS_END) as [
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      string | undefined,
-    ];
-    if (json === undefined || events.length === wanted) break;
+  const valueAt = (at: number): string => values[at] as string;
+  for (let at = 0; at < values.length; at += VALUES) {
+    const json = valueAt(at + 6);
+    if (json === "" || events.length === wanted) break;
     events.push({
       userId,
-      eventId,
-      eventType,
+      eventId: valueAt(at),
+      eventType: valueAt(at + 1),
       table,
       json,
-      recordTimeUs: BigInt(recordUs),
-      sequence: BigInt(sequence),
-      previousHash,
-      hash,
+      recordTimeUs: BigInt(valueAt(at + 2)),
+      sequence: BigInt(valueAt(at + 3)),
+      previousHash: valueAt(at + 4),
+      hash: valueAt(at + 5),
     });
   }
-  return { events, isMore: events.length < rows.length };
+  return { events, isMore: events.length < values.length / VALUES };
 }

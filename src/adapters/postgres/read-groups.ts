@@ -4,22 +4,30 @@ import type { Statement } from "./statement.ts";
 import type { Read, ReadContext } from "./transaction.ts";
 
 interface Waiting extends Read {
+  /** performance.now() when it came. */
+  readonly since: number;
   readonly settle: (answer: Answer) => void;
   readonly fail: (error: unknown) => void;
 }
 
 /** Reads that go together at most: who comes last waits for those before. */
 const TOGETHER = 8;
+/** Connections that suffice as long as reads are short: with more of them fewer reads go together. */
+const FEW = 4;
+/** Time that a read waits before it gets one more connection, in milliseconds: those before it are not short. */
+const PATIENCE_MS = 25;
 
 /**
- * Short reads, each on its own as long as connections are free. Those that must wait for one go together in one round trip
- * and one transaction: to begin, to send, to be woken and to receive costs both sides more than what they do.
+ * Short reads, each on its own as long as one of a few connections is free. Those that must wait for one go together in one
+ * round trip and one transaction: to begin, to send, to be woken and to receive costs both sides more than what they do.
+ * Where that takes long, there are more connections.
  */
 export class ReadGroups {
   readonly #connections: number;
   readonly #run: (reads: readonly Read[]) => Promise<readonly Answer[]>;
   readonly #waiting: Waiting[] = [];
   #running = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   /**
    * `run` reads over one of so many connections, each with its own context, tries again what may succeed then, and answers
@@ -33,15 +41,42 @@ export class ReadGroups {
   /** What the statement is answered. */
   async read(context: ReadContext, statement: Statement): Promise<Answer> {
     return await new Promise((settle, fail) => {
-      this.#waiting.push({ context, statement, settle, fail });
-      if (this.#running < this.#connections) void this.#next();
+      this.#waiting.push({ context, statement, since: performance.now(), settle, fail });
+      this.#begin();
     });
   }
 
+  #begin(): void {
+    if (this.#mayUseAnother()) void this.#next();
+    this.#lookLater();
+  }
+
+  #mayUseAnother(): boolean {
+    if (this.#running === this.#connections) return false;
+    return this.#running < FEW || this.#isLate();
+  }
+
+  #isLate(): boolean {
+    const [first] = this.#waiting;
+    return first !== undefined && performance.now() - first.since >= PATIENCE_MS;
+  }
+
+  #lookLater(): void {
+    if (this.#waiting.length > 0 && this.#running < this.#connections)
+      this.#timer ??= setTimeout(this.#look, PATIENCE_MS);
+  }
+
+  readonly #look = (): void => {
+    this.#timer = undefined;
+    if (this.#waiting.length > 0) this.#begin();
+  };
+
   async #next(): Promise<void> {
     this.#running++;
-    while (this.#waiting.length > 0) await this.#together(this.#waiting.splice(0, TOGETHER));
+    do await this.#together(this.#waiting.splice(0, TOGETHER));
+    while (this.#waiting.length > 0 && (this.#running <= FEW || this.#isLate()));
     this.#running--;
+    this.#lookLater();
   }
 
   async #together(reads: readonly Waiting[]): Promise<void> {
