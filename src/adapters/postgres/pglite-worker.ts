@@ -1,5 +1,5 @@
 // The thread that the embedded database lives in: what it computes would hold up everybody's calls in the main one.
-import { readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setPriority } from "node:os";
 import { basename } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
@@ -29,13 +29,21 @@ port.on("message", (message: ToWorker) => {
 });
 port.postMessage("open" satisfies FromWorker);
 
-// Where there are fewer cores than work, calls that need no database come first. Linux gives each thread a priority of its
-// own; elsewhere, and where it may not be changed, it stays.
+// Where there are fewer cores than work, calls that need no database come first. V8's threads, which collect the garbage that
+// it makes, are woken for a moment at a time and would each time take a core from whoever answers. Linux gives each thread a
+// priority of its own; elsewhere, and where it may not be changed, it stays.
 function giveWay(): void {
   if (process.platform !== "linux") return;
   try {
-    setPriority(Number(basename(readlinkSync("/proc/thread-self"))), NICENESS);
+    const own = basename(readlinkSync("/proc/thread-self"));
+    for (const thread of [own, ...threadsOfV8()]) setPriority(Number(thread), NICENESS);
   } catch {}
+}
+
+function threadsOfV8(): readonly string[] {
+  return readdirSync("/proc/self/task").filter(
+    (thread) => readFileSync(`/proc/self/task/${thread}/comm`, "utf8").trimEnd() === "V8Worker",
+  );
 }
 
 async function answer(bytes: Uint8Array): Promise<void> {
