@@ -122,8 +122,7 @@ async function audited<Result extends { entry: { revision: bigint } | undefined 
     await audit.write({ ...record, outcome: "done", revision: String(result.entry?.revision ?? "") });
     return result;
   } catch (error) {
-    const outcome = reasonOf(error);
-    await audit.write({ ...record, outcome, revision: "" });
+    await audit.write({ ...record, outcome: reasonOf(error), revision: "" });
     throw error;
   }
 }

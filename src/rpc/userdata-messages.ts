@@ -65,7 +65,7 @@ export function resultMessage(result: Saved | Error, requestId: string): SaveUse
 /** Why an event of several was not stored, as the call for it alone would have failed. */
 function saveErrorMessage(error: unknown, requestId: string): SaveUserEventError {
   const { code, rawMessage } = toConnectError(error, requestId);
-  const reason: Reason = reasonOf(error);
+  const reason = reasonOf(error);
   return create(SaveUserEventErrorSchema, {
     code,
     reason,

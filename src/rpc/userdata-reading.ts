@@ -106,13 +106,13 @@ function page(bytes: Buffer): GetUserDataRequest | undefined {
   for (let at = 0; at < bytes.length; ) {
     const field = bytes[at];
     const number = numberAt(bytes, at + 1);
-    const from = at + 1 + varintBytes(number);
     if (number < 0) return undefined;
-    at = from;
+    at += 1 + varintBytes(number);
     if (field === PAGE_SIZE) pageSize = number;
     else if (field === INCLUDE_JSON) includeJson = number !== 0;
     else {
-      at = from + number;
+      const from = at;
+      at += number;
       const text = at > bytes.length ? undefined : textIn(bytes, from, at);
       if (text === undefined) return undefined;
       if (field === USER_ID) userId = text;

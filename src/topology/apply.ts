@@ -83,8 +83,7 @@ export class Apply {
       // Who hears of the end may begin the next one.
       this.#emit(last);
     } catch (error) {
-      const reason = reasonOf(error);
-      const outcome = this.#signal.aborted ? "left" : reason;
+      const outcome = this.#signal.aborted ? "left" : reasonOf(error);
       await this.#audit.write({ ...record, outcome, changes: this.#outcomes });
       throw error;
     }

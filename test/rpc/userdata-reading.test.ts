@@ -108,28 +108,14 @@ const several = fc.oneof(
 );
 
 describe("requests that are read by hand", () => {
-  it("are what their schema and their rules make of them: one event", () => {
+  it.each([
+    ["one event", SaveUserEventRequestSchema, one],
+    ["several events", SaveUserEventsRequestSchema, several],
+    ["a page", GetUserDataRequestSchema, page],
+  ])("are what their schema and their rules make of them: %s", (_, schema, arbitrary) => {
     fc.assert(
-      fc.property(one, (bytes) => {
-        expectSame(SaveUserEventRequestSchema, bytes);
-      }),
-      { numRuns: 5_000 },
-    );
-  });
-
-  it("are what their schema and their rules make of them: several events", () => {
-    fc.assert(
-      fc.property(several, (bytes) => {
-        expectSame(SaveUserEventsRequestSchema, bytes);
-      }),
-      { numRuns: 5_000 },
-    );
-  });
-
-  it("are what their schema and their rules make of them: a page", () => {
-    fc.assert(
-      fc.property(page, (bytes) => {
-        expectSame(GetUserDataRequestSchema, bytes);
+      fc.property(arbitrary, (bytes) => {
+        expectSame(schema, bytes);
       }),
       { numRuns: 5_000 },
     );
@@ -138,22 +124,18 @@ describe("requests that are read by hand", () => {
   it("are all that are ordinary: a page", () => {
     fc.assert(
       fc.property(ordinaryAsked, (message) => {
-        expect(read(GetUserDataRequestSchema, toBinary(GetUserDataRequestSchema, message))).toEqual(message);
+        expectRead(GetUserDataRequestSchema, message);
       }),
       { numRuns: 1_000 },
     );
   });
 
-  it("are all that are ordinary", () => {
+  it("are all that are ordinary: one event and several", () => {
     fc.assert(
       fc.property(ordinary, (message) => {
-        expect(read(SaveUserEventRequestSchema, toBinary(SaveUserEventRequestSchema, message))).toEqual(
-          message,
-        );
+        expectRead(SaveUserEventRequestSchema, message);
         const several = create(SaveUserEventsRequestSchema, { events: [message, message] });
-        expect(read(SaveUserEventsRequestSchema, toBinary(SaveUserEventsRequestSchema, several))).toEqual(
-          several,
-        );
+        expectRead(SaveUserEventsRequestSchema, several);
       }),
       { numRuns: 1_000 },
     );
@@ -162,7 +144,7 @@ describe("requests that are read by hand", () => {
   it("may be long, and have a thousand events and no more", () => {
     const eventJson = JSON.stringify({ text: "x".repeat(80_000) });
     const long = create(SaveUserEventRequestSchema, { userId: "alice", eventType: "login", eventJson });
-    expect(read(SaveUserEventRequestSchema, toBinary(SaveUserEventRequestSchema, long))).toEqual(long);
+    expectRead(SaveUserEventRequestSchema, long);
     const events = (count: number) => {
       const all = Array.from({ length: count }, (_, at) => ({ userId: `user-${at}`, eventType: "login" }));
       return create(SaveUserEventsRequestSchema, { events: all });
@@ -187,6 +169,10 @@ function expectSame(schema: DescMessage, bytes: Uint8Array): void {
   const expected = fromBinary(schema, bytes);
   expect(given).toEqual(expected);
   expect(validator.validate(schema, expected).kind).toBe("valid");
+}
+
+function expectRead(schema: DescMessage, message: Message): void {
+  expect(read(schema, toBinary(schema, message))).toEqual(message);
 }
 
 function read(schema: DescMessage, bytes: Uint8Array): Message | undefined {

@@ -35,8 +35,8 @@ port.postMessage("open" satisfies FromWorker);
 function giveWay(): void {
   if (process.platform !== "linux") return;
   try {
-    const own = basename(readlinkSync("/proc/thread-self"));
-    for (const thread of [own, ...threadsOfV8()]) setPriority(Number(thread), NICENESS);
+    setPriority(Number(basename(readlinkSync("/proc/thread-self"))), NICENESS);
+    for (const thread of threadsOfV8()) setPriority(Number(thread), NICENESS);
   } catch {}
 }
 

@@ -52,7 +52,7 @@ export class ReadGroups {
   }
 
   #mayUseAnother(): boolean {
-    if (this.#running === this.#connections) return false;
+    if (this.#waiting.length === 0 || this.#running === this.#connections) return false;
     return this.#running < FEW || this.#isLate();
   }
 
@@ -68,7 +68,7 @@ export class ReadGroups {
 
   readonly #look = (): void => {
     this.#timer = undefined;
-    if (this.#waiting.length > 0) this.#begin();
+    this.#begin();
   };
 
   async #next(): Promise<void> {
