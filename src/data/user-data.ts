@@ -4,11 +4,12 @@ import { bucketOf } from "./buckets.ts";
 import type { DataRouter } from "./data-router.ts";
 import { type GivenBody, givenBody } from "./event-body.ts";
 import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-id.ts";
+import type { EventPage } from "./event-page.ts";
 import { Ingest, type IngestBounds, type IngestWatch, type Patience, type Settle } from "./ingest.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
 import { refusal } from "./refusal.ts";
 import { digestOf } from "./sha256.ts";
-import type { Appended, NewEvent, ShownEvent } from "./user-event.ts";
+import type { Appended, NewEvent } from "./user-event.ts";
 import type { LegalHold, UserEventStore } from "./user-event-store.ts";
 import { isUserId } from "./user-id.ts";
 import { type Tail, tailOf } from "./user-tail.ts";
@@ -171,7 +172,7 @@ export class UserData {
   }
 
   /** A page of a user's events of one data type, newest first. */
-  async page(wanted: Wanted): Promise<{ events: readonly ShownEvent[]; nextPageToken: string }> {
+  async page(wanted: Wanted): Promise<{ page: EventPage; nextPageToken: string }> {
     const { dataType, pageSize, pageToken, afterMs, beforeMs, hasRestricted } = wanted;
     const userId = checkUserId(wanted.userId);
     const { table } = this.router.ofDataType(dataType);
@@ -186,9 +187,7 @@ export class UserData {
     const beforeId = pageToken === "" ? query.beforeId : openPageToken(key, query, pageToken);
     const events = Math.min(pageSize || PAGE_DEFAULT, PAGE_MAX);
     const page = await store.page({ ...query, table, beforeId, events, bytes: ANSWER_BYTES, hasRestricted });
-    const last = page.events.at(-1);
-    const nextPageToken = page.isMore && last ? sealPageToken(key, query, last.eventId) : "";
-    return { events: page.events, nextPageToken };
+    return { page, nextPageToken: page.isMore ? sealPageToken(key, query, page.lastId) : "" };
   }
 
   /**

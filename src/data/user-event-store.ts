@@ -1,7 +1,8 @@
 import type { KeyObject } from "node:crypto";
+import type { EventPage } from "./event-page.ts";
 import type { EventTable } from "./event-tables.ts";
 import type { GoneEvent, GoneHistory, Signed } from "./history-records.ts";
-import type { Appended, NewEvent, ShownEvent, StoredEvent } from "./user-event.ts";
+import type { Appended, NewEvent, StoredEvent } from "./user-event.ts";
 
 /** Which events of a user a page holds. */
 export interface PageQuery {
@@ -63,8 +64,8 @@ export interface UserEventStore {
    * no HubError is the fault of an event of the batch.
    */
   append(events: readonly NewEvent[]): Promise<readonly Appended[]>;
-  /** Newest ids first; `isMore` when there are others that the query fits. */
-  page(query: PageQuery): Promise<{ readonly events: readonly ShownEvent[]; readonly isMore: boolean }>;
+  /** Newest ids first. */
+  page(query: PageQuery): Promise<EventPage>;
   /**
    * Events of these tables after a sequence, in the order of sequences, as many as go into one message; what is left of an
    * erased user only with `hasRestricted`.

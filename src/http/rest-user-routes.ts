@@ -47,10 +47,10 @@ function pageRoute(data: UserData, userId: string, dataType: string): RestRoute 
       const hasRestricted = mayReadRestricted(caller);
       const wanted = { userId, dataType, pageSize: whole(limit), pageToken, hasRestricted };
       const bounds = { afterMs: moment(after, "after"), beforeMs: moment(before, "before") };
-      const { events, nextPageToken } = await data.page({ ...wanted, ...bounds });
+      const { page, nextPageToken } = await data.page({ ...wanted, ...bounds });
       const head = JSON.stringify({ status: "success", user_id: userId, data_type: dataType }).slice(0, -1);
       const next = JSON.stringify(nextPageToken);
-      return json(`${head},"events":[${events.map(eventText).join(",")}],"next_page_token":${next}}\n`);
+      return json(`${head},"events":[${page.events.map(eventText).join(",")}],"next_page_token":${next}}\n`);
     },
   };
 }

@@ -1,14 +1,14 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
 import {
-  type GetUserDataResponse,
   GetUserDataResponseSchema,
   type SaveUserEventResponse,
   SaveUserEventResponseSchema,
   type SaveUserEventsResponse,
   SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { layOutPage } from "./page-layout.ts";
+import { PageMessage } from "./userdata-messages.ts";
 import { WireWriter } from "./wire-writer.ts";
 
 /** Lays out a message as `toBinary` would; what it gives is good until the next one. Throws for one that it does not know how to. */
@@ -20,33 +20,14 @@ export type Layout = (message: Message) => Uint8Array;
  * against one another.
  */
 export const LAYOUTS: ReadonlyMap<string, Layout> = new Map<string, Layout>([
-  [GetUserDataResponseSchema.typeName, (message) => page(message as GetUserDataResponse)],
+  [GetUserDataResponseSchema.typeName, page],
   [SaveUserEventResponseSchema.typeName, (message) => answer(message as SaveUserEventResponse)],
   [SaveUserEventsResponseSchema.typeName, (message) => results(message as SaveUserEventsResponse)],
 ]);
 
-function page({ events, nextPageToken }: GetUserDataResponse): Uint8Array {
-  const writer = new WireWriter();
-  writer.text(2, nextPageToken);
-  for (let index = events.length - 1; index >= 0; index--) {
-    const before = writer.length;
-    userEvent(writer, events[index] as UserEvent);
-    writer.close(1, before);
-  }
-  return writer.finish();
-}
-
-function userEvent(writer: WireWriter, event: UserEvent): void {
-  writer.text(10, event.hash);
-  writer.text(9, event.previousHash);
-  writer.integer(8, event.sequence);
-  moment(writer, 7, event.recordTime);
-  writer.text(6, event.eventJson);
-  if (event.eventData) writer.struct(5, event.eventData);
-  writer.text(4, event.dataType);
-  writer.text(3, event.eventType);
-  writer.text(2, event.eventId);
-  writer.text(1, event.userId);
+function page(message: Message): Uint8Array {
+  if (message instanceof PageMessage) return layOutPage(message);
+  throw new TypeError("not a page with its text");
 }
 
 function results({ results }: SaveUserEventsResponse): Uint8Array {

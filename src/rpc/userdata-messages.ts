@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
+import type { GetUserDataResponse } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import {
   type SaveUserEventError,
   SaveUserEventErrorSchema,
@@ -8,6 +9,7 @@ import {
   type SaveUserEventResult,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { readBody } from "../data/event-body.ts";
+import type { EventPage } from "../data/event-page.ts";
 import type { Saved } from "../data/user-data.ts";
 import type { ShownEvent } from "../data/user-event.ts";
 import { type Reason, reasonOf } from "../errors.ts";
@@ -38,6 +40,27 @@ export function userEventMessage(event: ShownEvent, dataType: string, hasJson: b
     previousHash,
     hash,
   };
+}
+
+/** The answer that a page is. What is laid out from its text makes no message of each event. */
+export class PageMessage implements GetUserDataResponse {
+  readonly $typeName = "centralhub.userdata.v1.GetUserDataResponse";
+  readonly page: EventPage;
+  readonly nextPageToken: string;
+  readonly dataType: string;
+  /** Whether `event_json` is set. */
+  readonly hasJson: boolean;
+
+  constructor(page: EventPage, nextPageToken: string, dataType: string, hasJson: boolean) {
+    this.page = page;
+    this.nextPageToken = nextPageToken;
+    this.dataType = dataType;
+    this.hasJson = hasJson;
+  }
+
+  get events(): UserEvent[] {
+    return this.page.events.map((event) => userEventMessage(event, this.dataType, this.hasJson));
+  }
 }
 
 /** A stored event, for its sender. */

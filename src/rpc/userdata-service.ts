@@ -18,7 +18,7 @@ import {
   sealMessage,
   verifiedMessage,
 } from "./userdata-history-messages.ts";
-import { momentMs, resultMessage, savedMessage, userEventMessage } from "./userdata-messages.ts";
+import { momentMs, PageMessage, resultMessage, savedMessage, userEventMessage } from "./userdata-messages.ts";
 
 /** UserDataService over the events of users. Each call names its user, and who may act for that one is asked first. */
 export function userDataService(
@@ -80,13 +80,13 @@ export function userDataService(
 
     getUserData: async (request, context) => {
       admitted(context, request.userId);
-      const { events, nextPageToken } = await data.page({
+      const { page, nextPageToken } = await data.page({
         ...request,
         afterMs: momentMs(request.afterTime),
         beforeMs: momentMs(request.beforeTime),
         hasRestricted: hasRestricted(context),
       });
-      return { events: messages(events, request.includeJson), nextPageToken };
+      return new PageMessage(page, nextPageToken, request.dataType, request.includeJson);
     },
 
     watchUserData: async function* ({ userId, dataTypes, afterSequence }, context) {

@@ -1,5 +1,3 @@
-import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-
 const FIRST_BYTES = 16 * 1024;
 /** Larger memory is not kept for the next message. */
 const KEPT_BYTES = 1024 * 1024;
@@ -35,7 +33,7 @@ export class WireWriter {
 
   /** A text. */
   text(field: number, value: string): void {
-    if (value !== "") this.#text(field, value);
+    if (value !== "") this.anyText(field, value);
   }
 
   /** A whole number. */
@@ -51,41 +49,57 @@ export class WireWriter {
     this.#byte(bytesTag(field));
   }
 
-  /** A google.protobuf.Struct. Throws for a number that has no form in JSON. */
-  struct(field: number, value: JsonObject): void {
-    const before = this.length;
-    const keys = Object.keys(value);
-    for (let index = keys.length - 1; index >= 0; index--) {
-      const key = keys[index] as string;
-      const entry = this.length;
-      this.#value(2, value[key] as JsonValue);
-      this.#text(1, key);
-      this.close(1, entry);
-    }
-    this.close(field, before);
-  }
-
-  #value(field: number, value: JsonValue): void {
-    const before = this.length;
-    if (typeof value === "string") this.#text(3, value);
-    else if (typeof value === "number") this.#double(2, value);
-    else if (typeof value === "boolean") this.#bytes2(varintTag(4), value ? 1 : 0);
-    else if (value === null) this.#bytes2(varintTag(1), 0);
-    else if (Array.isArray(value)) this.#list(6, value);
-    else this.struct(5, value);
-    this.close(field, before);
-  }
-
-  #list(field: number, values: readonly JsonValue[]): void {
-    const before = this.length;
-    for (let index = values.length - 1; index >= 0; index--) this.#value(1, values[index] as JsonValue);
-    this.close(field, before);
-  }
-
-  #text(field: number, value: string): void {
+  /** A text, also an empty one. */
+  anyText(field: number, value: string): void {
     const before = this.length;
     if (!this.#shortText(value)) this.#longText(value);
     this.close(field, before);
+  }
+
+  /** A text that stands between two places as UTF-8, also an empty one. */
+  copy(field: number, bytes: Uint8Array, from: number, to: number): void {
+    this.#room(to - from);
+    this.#at -= to - from;
+    this.#bytes.set(bytes.subarray(from, to), this.#at);
+    this.#varint(to - from);
+    this.#byte(bytesTag(field));
+  }
+
+  /**
+   * The same for one that begins behind a byte, or with all bytes: where it does. -1, and nothing is written, when `other`
+   * is in it or right before that byte.
+   */
+  copyBehind(field: number, bytes: Uint8Array, to: number, behind: number, other: number): number {
+    this.#room(to);
+    const target = this.#bytes;
+    let at = this.#at;
+    let from = to;
+    for (; from > 0; from--) {
+      const byte = bytes[from - 1] as number;
+      if (byte === behind) break;
+      if (byte === other) return -1;
+      target[--at] = byte;
+    }
+    if (bytes[from - 2] === other) return -1;
+    this.#at = at;
+    this.#varint(to - from);
+    this.#byte(bytesTag(field));
+    return from;
+  }
+
+  /** A number from 0 to 127, also 0. */
+  small(field: number, value: number): void {
+    this.#byte(value);
+    this.#byte(varintTag(field));
+  }
+
+  /** A number with decimals, also 0. Throws for one that has no form in JSON. */
+  double(field: number, value: number): void {
+    if (!Number.isFinite(value)) throw new RangeError(`${value} has no form in JSON`);
+    this.#room(8);
+    this.#at -= 8;
+    this.#bytes.writeDoubleLE(value, this.#at);
+    this.#byte(doubleTag(field));
   }
 
   #longText(value: string): void {
@@ -114,14 +128,6 @@ export class WireWriter {
     return true;
   }
 
-  #double(field: number, value: number): void {
-    if (!Number.isFinite(value)) throw new RangeError(`${value} has no form in JSON`);
-    this.#room(8);
-    this.#at -= 8;
-    this.#bytes.writeDoubleLE(value, this.#at);
-    this.#byte(doubleTag(field));
-  }
-
   #varint(value: bigint | number): void {
     // Numbers of 31 bits are most, and the only ones that shift as numbers.
     if (value >= 0 && value <= 0x7fff_ffff) this.#small(Number(value));
@@ -145,11 +151,6 @@ export class WireWriter {
     for (; rest > 0x7fn; rest >>= 7n) groups.push(Number(rest & 0x7fn) | 0x80);
     this.#byte(Number(rest));
     for (const group of groups.toReversed()) this.#byte(group);
-  }
-
-  #bytes2(first: number, second: number): void {
-    this.#byte(second);
-    this.#byte(first);
   }
 
   #byte(value: number): void {

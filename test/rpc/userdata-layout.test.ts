@@ -1,29 +1,24 @@
-import { create, fromBinary, type JsonObject, type JsonValue, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { UserEventSchema } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
 import {
   GetUserDataResponseSchema,
   SaveUserEventResponseSchema,
   SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import type { ShownEvent } from "../../src/data/user-event.ts";
 import { LAYOUTS } from "../../src/rpc/userdata-layout.ts";
+import { PageMessage } from "../../src/rpc/userdata-messages.ts";
+import { pageWith } from "../support/event-pages.ts";
+import { parsedJson } from "../support/json-texts.ts";
 
 const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 90 }).filter((value) => value.isWellFormed()),
   fc.string({ maxLength: 400 }),
 );
-const number = fc.double({ noNaN: true, noDefaultInfinity: true });
-const payload: fc.Arbitrary<JsonObject> = fc.letrec((tie) => ({
-  value: fc.oneof(
-    { depthSize: "small", withCrossShrink: true },
-    fc.oneof(text, number, fc.boolean(), fc.constant(null), fc.integer()),
-    fc.array(tie("value"), { maxLength: 4 }),
-    tie("object"),
-  ),
-  object: fc.dictionary(text, tie("value") as fc.Arbitrary<JsonValue>, { maxKeys: 5, noNullPrototype: true }),
-})).object as fc.Arbitrary<JsonObject>;
+const stored = text.filter((value) => value !== "" && !value.includes("\x1f"));
+const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
 const whole = fc.oneof(
   fc.constant(0n),
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
@@ -35,29 +30,50 @@ const time = fc.option(
     .map((init) => create(TimestampSchema, init)),
   { nil: undefined },
 );
+const EVENT: ShownEvent = {
+  ...{ userId: "u", eventId: "01990000-0000-7000-8000-000000000001", eventType: "trade_executed" },
+  ...{ table: "user_trades", json: "{}", recordTimeUs: 1n, sequence: 1n },
+  ...{ previousHash: "0".repeat(64), hash: "1".repeat(64) },
+};
 
 describe("answers that are laid out by hand", () => {
   it("are, byte for byte, what their schema makes of them: pages", () => {
     const event = fc.record({
-      ...{ userId: text, eventId: text, eventType: text, dataType: text, eventJson: text },
-      ...{ previousHash: text, hash: text, sequence: whole, recordTime: time },
-      eventData: fc.option(payload, { nil: undefined }),
+      ...{
+        eventId: fc.uuid(),
+        eventType: stored,
+        json: parsedJson.map(({ json }) => json),
+        previousHash: hash,
+        hash,
+      },
+      recordTimeUs: fc.oneof(fc.bigInt(0n, 2n ** 53n - 1n), fc.nat().map(BigInt)),
+      sequence: fc.oneof(fc.bigInt(1n, 2n ** 53n - 1n), fc.bigInt(1n, 400n)),
     });
-    const page = fc.record({ events: fc.array(event, { maxLength: 4 }), nextPageToken: text });
+    const page = fc.record({
+      events: fc.array(event, { maxLength: 4 }),
+      ...{ userId: stored, nextPageToken: text, hasJson: fc.boolean() },
+    });
     fc.assert(
-      fc.property(page, ({ events, nextPageToken }) => {
-        const messages = events.map(({ eventData, recordTime, ...rest }) =>
-          create(UserEventSchema, {
-            ...rest,
-            ...(eventData && { eventData }),
-            ...(recordTime && { recordTime }),
-          }),
-        );
-        const message = create(GetUserDataResponseSchema, { events: messages, nextPageToken });
+      fc.property(page, ({ events, userId, nextPageToken, hasJson }) => {
+        const shown = events.map((each) => ({ ...each, userId, table: "user_trades" as const }));
+        const message = new PageMessage(pageWith(shown, userId), nextPageToken, "trades", hasJson);
+        expect(message.events).toHaveLength(events.length);
         expect(laidOut(message)).toEqual(Buffer.from(toBinary(GetUserDataResponseSchema, message)));
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it.each([
+    ["a time that a number would round", { recordTimeUs: 2n ** 53n + 1n }],
+    ["a time before 1970", { recordTimeUs: -1n }],
+    ["a payload that is no JSON", { json: '{"a":' }],
+    ["half of a surrogate pair", { json: String.raw`{"a":"\ud800"}` }],
+    ["a number that is none", { json: '{"a":1e400}' }],
+  ])("leave to the schema what they do not know: %s", (_, odd) => {
+    const event = { ...EVENT, ...odd };
+    expect(() => laidOut(new PageMessage(pageWith([event], "u"), "", "trades", false))).toThrow();
+    expect(() => laidOut(create(GetUserDataResponseSchema, { events: [{ eventId: "a" }] }))).toThrow();
   });
 
   it("are, byte for byte, what their schema makes of them: results", () => {
@@ -93,9 +109,14 @@ describe("answers that are laid out by hand", () => {
   });
 
   it("have room for what is large", () => {
-    const eventData = { text: "x".repeat(200_000), list: Array.from({ length: 5_000 }, (_, index) => index) };
-    const message = create(GetUserDataResponseSchema, { events: [{ eventData }, { eventData }] });
-    expect(fromBinary(GetUserDataResponseSchema, laidOut(message)).events).toEqual(message.events);
+    const body = { text: "x".repeat(200_000), more: "\u20ac".repeat(20_000), list: Array(5_000).fill(1) };
+    const event = { ...EVENT, json: JSON.stringify(body) };
+    const message = new PageMessage(pageWith([event, event], "u"), "", "trades", true);
+    const { events } = fromBinary(GetUserDataResponseSchema, laidOut(message));
+    expect(events.map(({ eventData, eventJson }) => [eventData, eventJson])).toEqual([
+      [body, event.json],
+      [body, event.json],
+    ]);
   });
 });
 

@@ -1,5 +1,5 @@
+import { BETWEEN_VALUES } from "../../data/event-page.ts";
 import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
-import { BETWEEN_VALUES } from "./page-row.ts";
 import { micros, perTable, type Statement } from "./statement.ts";
 
 // Every statement about user data. Their text is made here, once, of constants: what callers say is a value always.
@@ -62,16 +62,16 @@ export const INSERT_OUTBOX: Statement = {
 };
 
 /**
- * A page, newest first, as pageOf reads it. $1: user; $2, $3: ids from and before; $4: events at most; $5: bytes of payloads
- * at most, after the first: the payload of what goes beyond them is left out. An aggregate takes its rows in the order of a
- * subquery that is sorted, as long as nothing else stands beside it.
+ * The text of an EventPage, null without events, and their number. $1: user; $2, $3: ids from and before; $4: events at
+ * most; $5: bytes of payloads at most, after the first: the payload of what goes beyond them is left out. An aggregate that
+ * names no order takes its rows in that of a subquery that is sorted.
  */
 export const PAGE: Readonly<Record<EventTable, Statement>> = perTable((table) => ({
   name: `page_${table}`,
-  text: `SELECT string_agg(concat_ws(chr(${BETWEEN_VALUES}), event_id, event_type, ${micros("ingested_at")}, seq,
-      encode(prev_hash, 'hex'), encode(hash, 'hex'),
-      CASE WHEN bytes <= $5::bigint OR bytes = octet_length(body) THEN convert_from(body, 'UTF8') ELSE '' END
-    ), chr(${BETWEEN_VALUES})) AS events
+  text: `SELECT string_agg(concat_ws(chr(${BETWEEN_VALUES}), event_id, event_type,
+      CASE WHEN bytes <= $5::bigint OR bytes = octet_length(body) THEN convert_from(body, 'UTF8') ELSE '' END,
+      ${micros("ingested_at")}, seq, encode(prev_hash, 'hex'), encode(hash, 'hex')
+    ), chr(${BETWEEN_VALUES})) AS text, count(*)::int AS found
     FROM (
       SELECT *, sum(octet_length(body)) OVER (ORDER BY event_id DESC ROWS UNBOUNDED PRECEDING) AS bytes FROM (
         SELECT * FROM hub.${table}

@@ -1,5 +1,6 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import type { ErasureStore } from "../../data/erasure-store.ts";
+import { EventPage } from "../../data/event-page.ts";
 import type { EventTable } from "../../data/event-tables.ts";
 import { type GoneEvent, RECORD_EVENTS } from "../../data/history-records.ts";
 import type { Outbox } from "../../data/outbox.ts";
@@ -16,7 +17,6 @@ import { releaseHold, setHold } from "./legal-holds.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { PostgresOutbox } from "./outbox.ts";
 import type { Backfill } from "./outbox-backfill.ts";
-import { type PageRow, pageOf } from "./page-row.ts";
 import { PostgresRetention } from "./retention.ts";
 import { bind } from "./statement.ts";
 import { AFTER, COUNT, GONE, HEADS, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
@@ -109,14 +109,14 @@ export class PostgresUserEventStore implements UserEventStore {
     });
   }
 
-  async page(query: PageQuery) {
+  async page(query: PageQuery): Promise<EventPage> {
     const { userId, table, fromId, beforeId, events, bytes, hasRestricted } = query;
     // One more than wanted tells whether there are more.
     const statement = bind(PAGE[table], userId, fromId, beforeId, events + 1, bytes);
     const [row] = await this.#use(({ reads }) =>
-      reads.read<PageRow>(contextOf(userId, hasRestricted), statement),
+      reads.read<{ text: string | null; found: number }>(contextOf(userId, hasRestricted), statement),
     );
-    return pageOf(row?.events ?? null, query);
+    return new EventPage(row?.text ?? "", row?.found ?? 0, query);
   }
 
   async after(
