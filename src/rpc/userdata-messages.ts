@@ -50,6 +50,7 @@ export class PageMessage implements GetUserDataResponse {
   readonly dataType: string;
   /** Whether `event_json` is set. */
   readonly hasJson: boolean;
+  #events: UserEvent[] | undefined;
 
   constructor(page: EventPage, nextPageToken: string, dataType: string, hasJson: boolean) {
     this.page = page;
@@ -59,7 +60,9 @@ export class PageMessage implements GetUserDataResponse {
   }
 
   get events(): UserEvent[] {
-    return this.page.events.map((event) => userEventMessage(event, this.dataType, this.hasJson));
+    // What goes by the schema asks several times.
+    this.#events ??= this.page.events.map((event) => userEventMessage(event, this.dataType, this.hasJson));
+    return this.#events;
   }
 }
 
