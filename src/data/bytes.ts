@@ -23,3 +23,12 @@ export function writeInt64(into: Buffer, value: bigint, at: number): number {
   into.writeUInt32BE(Math.floor(number / HALF), at);
   return into.writeUInt32BE(number % HALF, at + 4);
 }
+
+/** The digit 0 in ASCII, as in UTF-8. */
+export const ZERO = 0x30;
+const NINE = 0x39;
+
+/** Whether a byte is a decimal digit there. */
+export function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
+}

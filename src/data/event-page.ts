@@ -12,6 +12,7 @@ const VALUES = 7;
 export interface PageFrame {
   readonly userId: string;
   readonly table: EventTable;
+  /** Number of events at most. */
   readonly events: number;
 }
 
@@ -34,7 +35,7 @@ export class EventPage {
 
   /**
    * `text` has `found` events, among them one more than wanted if there are more; those that go beyond the bytes of the page
-   * are its last, and without their payload.
+   * are its last, and without their payload, which the first always has.
    */
   constructor(text: string, found: number, { userId, table, events: wanted }: PageFrame) {
     let length = found;
@@ -47,9 +48,9 @@ export class EventPage {
     }
     this.userId = userId;
     this.table = table;
-    this.text = length === 0 ? "" : text.slice(0, end);
+    this.text = text.slice(0, end);
     this.length = length;
-    this.lastId = length === 0 ? "" : text.slice(last, text.indexOf(VALUES_END, last));
+    this.lastId = text.slice(last, text.indexOf(VALUES_END, last));
     this.isMore = length < found;
   }
 

@@ -1,19 +1,15 @@
 import type { KeyObject } from "node:crypto";
-import type { EventPage } from "./event-page.ts";
+import type { EventPage, PageFrame } from "./event-page.ts";
 import type { EventTable } from "./event-tables.ts";
 import type { GoneEvent, GoneHistory, Signed } from "./history-records.ts";
 import type { Appended, NewEvent, StoredEvent } from "./user-event.ts";
 
 /** Which events of a user a page holds. */
-export interface PageQuery {
-  readonly userId: string;
-  readonly table: EventTable;
+export interface PageQuery extends PageFrame {
   /** Ids from this one on. */
   readonly fromId: string;
   /** Ids before this one. */
   readonly beforeId: string;
-  /** Number of events at most. */
-  readonly events: number;
   /** Bytes of payloads at most; one event comes in any case. */
   readonly bytes: number;
   /** Whether what is left of an erased user is among them. */

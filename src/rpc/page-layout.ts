@@ -1,3 +1,4 @@
+import { isDigit, ZERO } from "../data/bytes.ts";
 import { BETWEEN_VALUES } from "../data/event-page.ts";
 import { StructOfJson } from "./struct-of-json.ts";
 import type { PageMessage } from "./userdata-messages.ts";
@@ -9,8 +10,6 @@ const KEPT_BYTES = 1024 * 1024;
 /** Of a character of JavaScript, in UTF-8. */
 const CHARACTER_BYTES = 3;
 const NONE = -1;
-const ZERO = 0x30;
-const NINE = 0x39;
 
 // Where the text of a page stands while its answer is laid out.
 let kept: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
@@ -27,7 +26,9 @@ export function layOutPage({ page, dataType, hasJson, nextPageToken }: PageMessa
     values.copy(writer, 10);
     values.copy(writer, 9);
     writer.integer(8, values.number());
-    moment(writer, 7, values.number());
+    const us = values.number();
+    const seconds = Math.floor(us / 1_000_000);
+    writer.timestamp(7, seconds, (us - seconds * 1_000_000) * 1_000);
     const end = values.end;
     const begin = values.next();
     if (hasJson) writer.copy(6, bytes, begin, end);
@@ -83,7 +84,7 @@ class Values {
     let value = 0;
     for (let unit = 1; this.#bytes[at] !== BETWEEN_VALUES; at--) {
       const byte = this.#bytes[at] as number;
-      if (byte < ZERO || byte > NINE) throw new RangeError("not a whole number from 0 on");
+      if (!isDigit(byte)) throw new RangeError("not a whole number from 0 on");
       value += (byte - ZERO) * unit;
       unit *= 10;
     }
@@ -91,12 +92,4 @@ class Values {
     this.#end = at;
     return value;
   }
-}
-
-function moment(writer: WireWriter, field: number, us: number): void {
-  const before = writer.length;
-  const seconds = Math.floor(us / 1_000_000);
-  writer.integer(2, (us - seconds * 1_000_000) * 1_000);
-  writer.integer(1, seconds);
-  writer.close(field, before);
 }

@@ -1,11 +1,10 @@
+import { isDigit, ZERO } from "../data/bytes.ts";
 import type { WireWriter } from "./wire-writer.ts";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
 const POINT = 0x2e;
-const ZERO = 0x30;
-const NINE = 0x39;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const SPACE = 0x20;
@@ -107,9 +106,9 @@ export class StructOfJson {
     else this.#word(BOOLEAN, 0, "false");
   }
 
-  #word(field: number, value: number, word: string): void {
+  #word(field: number, value: 0 | 1, word: string): void {
     this.#at -= word.length;
-    this.#writer.small(field, value);
+    this.#writer.bit(field, value);
   }
 
   #text(field: number): void {
@@ -166,10 +165,6 @@ export class StructOfJson {
   #last(): number {
     return this.#bytes[this.#at - 1] as number;
   }
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte <= NINE;
 }
 
 function isSpace(byte: number): boolean {

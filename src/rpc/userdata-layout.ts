@@ -1,5 +1,4 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   GetUserDataResponseSchema,
   type SaveUserEventResponse,
@@ -61,15 +60,7 @@ function answer(message: SaveUserEventResponse): Uint8Array {
 
 function saved(writer: WireWriter, { eventId, dataType, recordTime, sequence }: SaveUserEventResponse): void {
   writer.integer(4, sequence);
-  moment(writer, 3, recordTime);
+  if (recordTime) writer.timestamp(3, recordTime.seconds, recordTime.nanos);
   writer.text(2, dataType);
   writer.text(1, eventId);
-}
-
-function moment(writer: WireWriter, field: number, time: Timestamp | undefined): void {
-  if (!time) return;
-  const before = writer.length;
-  writer.integer(2, time.nanos);
-  writer.integer(1, time.seconds);
-  writer.close(field, before);
 }

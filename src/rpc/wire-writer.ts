@@ -49,6 +49,14 @@ export class WireWriter {
     this.#byte(bytesTag(field));
   }
 
+  /** A google.protobuf.Timestamp. */
+  timestamp(field: number, seconds: bigint | number, nanos: number): void {
+    const before = this.length;
+    this.integer(2, nanos);
+    this.integer(1, seconds);
+    this.close(field, before);
+  }
+
   /** A text, also an empty one. */
   anyText(field: number, value: string): void {
     const before = this.length;
@@ -58,11 +66,11 @@ export class WireWriter {
 
   /** A text that stands between two places as UTF-8, also an empty one. */
   copy(field: number, bytes: Uint8Array, from: number, to: number): void {
+    const before = this.length;
     this.#room(to - from);
     this.#at -= to - from;
     this.#bytes.set(bytes.subarray(from, to), this.#at);
-    this.#varint(to - from);
-    this.#byte(bytesTag(field));
+    this.close(field, before);
   }
 
   /**
@@ -87,8 +95,8 @@ export class WireWriter {
     return from;
   }
 
-  /** A number from 0 to 127, also 0. */
-  small(field: number, value: number): void {
+  /** A boolean, or an enum that knows no more than 0 and 1, also 0. */
+  bit(field: number, value: 0 | 1): void {
     this.#byte(value);
     this.#byte(varintTag(field));
   }

@@ -11,12 +11,8 @@ import type { ShownEvent } from "../../src/data/user-event.ts";
 import { LAYOUTS } from "../../src/rpc/userdata-layout.ts";
 import { PageMessage } from "../../src/rpc/userdata-messages.ts";
 import { pageWith } from "../support/event-pages.ts";
-import { parsedJson } from "../support/json-texts.ts";
+import { parsedJson, text } from "../support/json-texts.ts";
 
-const text = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 90 }).filter((value) => value.isWellFormed()),
-  fc.string({ maxLength: 400 }),
-);
 const stored = text.filter((value) => value !== "" && !value.includes("\x1f"));
 const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
 const whole = fc.oneof(

@@ -5,7 +5,13 @@ import type { ShownEvent } from "../../src/data/user-event.ts";
 export function textOf(events: readonly ShownEvent[]): string {
   return events
     .flatMap(({ eventId, eventType, json, recordTimeUs, sequence, previousHash, hash }) => [
-      ...[eventId, eventType, json, recordTimeUs, sequence, previousHash, hash],
+      eventId,
+      eventType,
+      json,
+      recordTimeUs,
+      sequence,
+      previousHash,
+      hash,
     ])
     .join(String.fromCharCode(BETWEEN_VALUES));
 }

@@ -1,7 +1,8 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import fc from "fast-check";
 
-const text = fc.oneof(
+/** A text that is Unicode, short or long, also what JSON gives a meaning to. */
+export const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 90 }).filter((value) => value.isWellFormed()),
   fc.string({ maxLength: 400 }),
   fc.constantFrom('"', "\\", '\\"', "}", "]", ",", ":", "{", "[", "true"),
