@@ -21,6 +21,12 @@ export interface DatabaseOptions {
   readonly transactionMs: number;
 }
 
+/** Statements to run, and what comes of them. */
+interface Made<Result> {
+  readonly statements: readonly Statement[];
+  readonly result: Result;
+}
+
 const TRIES = 3;
 
 /** One database: the only way to it is a transaction as one of the hub's roles, with its context set. */
@@ -66,6 +72,22 @@ export class Database {
   }
 
   /**
+   * Runs what `make` makes and commits; one round trip. May be run more than once, so `make` must start anew each time.
+   * Gives what the statements were answered.
+   */
+  async atOnce<Result>(
+    role: Role,
+    context: Context,
+    make: () => Made<Result>,
+  ): Promise<{ answers: readonly Answer[]; result: Result }> {
+    return await this.#retried(async (client) => {
+      const { statements, result } = make();
+      const answers = await runBatch(client, [...begin(role, context), ...statements, COMMIT]);
+      return { answers: committed(answers).slice(2), result };
+    });
+  }
+
+  /**
    * Runs a first round of statements, then those that `next` makes of their rows, and commits; two round trips. May be
    * run more than once, so `next` must start anew each time; `first` is told whether it is the first. What `next` makes is
    * stored when this returns.
@@ -74,15 +96,12 @@ export class Database {
     role: Role,
     context: Context,
     first: (isFirstTry: boolean) => readonly Statement[],
-    next: (answers: readonly Answer[]) => { statements: readonly Statement[]; result: Result },
+    next: (answers: readonly Answer[]) => Made<Result>,
   ): Promise<Result> {
     return await this.#retried(async (client, tries) => {
       const answers = await runBatch(client, [...begin(role, context), ...first(tries === 1)]);
       const { statements, result } = next(answers.slice(2));
-      const done = await runBatch(client, [...statements, COMMIT]);
-      // A transaction that had failed answers COMMIT with ROLLBACK.
-      const { command } = done.at(-1) as Answer;
-      if (command !== "COMMIT") throw new Error(`the transaction ended with ${command}`);
+      committed(await runBatch(client, [...statements, COMMIT]));
       return result;
     });
   }
@@ -172,4 +191,11 @@ export class Database {
 // Those of the statement before COMMIT.
 function lastRows<Row extends object>(answers: readonly Answer[]): readonly Row[] {
   return (answers.at(-2) as Answer<Row>).rows;
+}
+
+// A transaction that had failed answers COMMIT with ROLLBACK.
+function committed(answers: readonly Answer[]): readonly Answer[] {
+  const { command } = answers.at(-1) as Answer;
+  if (command !== "COMMIT") throw new Error(`the transaction ended with ${command}`);
+  return answers.slice(0, -1);
 }

@@ -1,3 +1,4 @@
+import { DatabaseError } from "pg";
 import { BETWEEN_VALUES } from "../../data/event-page.ts";
 import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
 import { micros, perTable, type Statement } from "./statement.ts";
@@ -22,16 +23,55 @@ export const LOCK_HEADS: Statement = {
 /** The database's time, after the lock. */
 export const NOW: Statement = { name: "now", text: `SELECT ${micros("clock_timestamp()")} AS now_us` };
 
-/** Events that are there already. $1, $2: users and ids of events, in pairs. */
-export const FIND_KNOWN: Statement = {
-  name: "find_known",
-  text: EVENT_TABLES.map(
-    (
-      table,
-    ) => `SELECT e.user_id, e.event_id, e.seq, e.event_type, e.body_sha256, ${micros("e.ingested_at")} AS record_us
+/** What a guess that was wrong is refused with, which undoes its transaction: a text that is no number. */
+const WRONG_GUESS = "the hub guessed wrong";
+const WRONG_GUESS_CODE = "22P02";
+
+/** Whether an error says that a guess was wrong. */
+export function isWrongGuess(error: unknown): boolean {
+  return (
+    error instanceof DatabaseError && error.code === WRONG_GUESS_CODE && error.message.includes(WRONG_GUESS)
+  );
+}
+
+// Not a constant, which would be refused whenever a plan is made.
+const wrongGuess = (about: string, what: string): string =>
+  `('${WRONG_GUESS} about ${about}: ' || ${what})::bigint`;
+
+/**
+ * Locks the heads of users as LOCK_HEADS does, and tells the time after the lock, or fails when they are not what was
+ * guessed, one has been erased, or the time lies ahead or a tenth of a second back. $1 to $3: users, sequences, hashes; $4: the
+ * time, in microseconds since 1970.
+ */
+export const LOCK_GUESSED: Statement = {
+  name: "lock_guessed",
+  text: `WITH locked AS (
+      SELECT user_id, seq, hash, erased_at FROM hub.user_head WHERE user_id = ANY($1::text[]) ORDER BY user_id FOR UPDATE
+    ), found AS (
+      SELECT count(*) AS same, ${micros("clock_timestamp()")} AS now_us
+      FROM locked JOIN unnest($1::text[], $2::bigint[], $3::bytea[]) AS guessed (user_id, seq, hash) USING (user_id, seq, hash)
+      WHERE erased_at IS NULL
+    )
+    SELECT CASE WHEN same = cardinality($1::text[]) AND now_us - $4::bigint BETWEEN 0 AND 100000 THEN now_us
+      ELSE ${wrongGuess("heads or the time", "same")} END AS now_us
+    FROM found`,
+};
+
+const knownEvents = EVENT_TABLES.map(
+  (
+    table,
+  ) => `SELECT e.user_id, e.event_id, e.seq, e.event_type, e.body_sha256, ${micros("e.ingested_at")} AS record_us
       FROM unnest($1::text[], $2::uuid[]) AS k (user_id, event_id)
       JOIN hub.${table} e ON e.user_id = k.user_id AND e.event_id = k.event_id`,
-  ).join("\nUNION ALL\n"),
+).join("\nUNION ALL\n");
+
+/** Events that are there already. $1, $2: users and ids of events, in pairs. */
+export const FIND_KNOWN: Statement = { name: "find_known", text: knownEvents };
+
+/** Fails when any of them is. */
+export const EXPECT_NEW: Statement = {
+  name: "expect_new",
+  text: `SELECT CASE WHEN count(*) > 0 THEN ${wrongGuess("ids", "count(*)")} END FROM (${knownEvents}) AS known`,
 };
 
 /** Adds events to a table. $1 to $8: its columns; $9: the time. */

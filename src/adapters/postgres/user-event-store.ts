@@ -13,6 +13,7 @@ import { PostgresErasures } from "./erasure.ts";
 import { LEFT } from "./erasure-statements.ts";
 import { type EventRow, storedEvent } from "./event-row.ts";
 import { type GoneRow, goneRecord } from "./gone.ts";
+import { KnownHeads } from "./known-heads.ts";
 import { releaseHold, setHold } from "./legal-holds.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { PostgresOutbox } from "./outbox.ts";
@@ -38,7 +39,7 @@ const AFTER_EVENTS = 1_000;
 const AFTER_BYTES = 1024 * 1024;
 const GONE_RECORDS = 8;
 // A batch is put together in one go, in which nobody else is served.
-const BATCH_EVENTS = { embedded: 64, server: 512 };
+const BATCH_EVENTS = { embedded: 32, server: 512 };
 
 /** User data in PostgreSQL, on a server or within this process. It is opened when it is first asked. */
 export class PostgresUserEventStore implements UserEventStore {
@@ -46,6 +47,7 @@ export class PostgresUserEventStore implements UserEventStore {
   readonly batchEvents: number;
   readonly #options: StoreOptions;
   readonly #facts: Readonly<Record<string, string>>;
+  readonly #heads = new KnownHeads();
   #opening: Promise<OpenDatabase> | undefined;
   #state: StoreStatus["state"] = "closed";
   #reason = "";
@@ -76,7 +78,7 @@ export class PostgresUserEventStore implements UserEventStore {
 
   async append(events: readonly NewEvent[]): Promise<readonly Appended[]> {
     const { hasOutbox, onOutbox } = this.#options;
-    const appended = await this.#use(({ appends }) => append(appends, events, hasOutbox));
+    const appended = await this.#use(({ appends }) => append(appends, this.#heads, events, hasOutbox));
     if (hasOutbox) onOutbox?.();
     return appended;
   }

@@ -63,7 +63,7 @@ export type UserEvent = Message<"centralhub.userdata.v1.UserEvent"> & {
   eventJson: string;
 
   /**
-   * When the hub stored it, by the database's clock.
+   * When the hub stored it, by the database's clock, to a tenth of a second.
    *
    * @generated from field: google.protobuf.Timestamp record_time = 7;
    */

@@ -90,7 +90,7 @@ export type SaveUserEventResponse = Message<"centralhub.userdata.v1.SaveUserEven
   dataType: string;
 
   /**
-   * When it was stored, by the database's clock. The same when it had been stored before.
+   * When it was stored, by the database's clock, to a tenth of a second. The same when it had been stored before.
    *
    * @generated from field: google.protobuf.Timestamp record_time = 3;
    */
