@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import { append } from "../../src/adapters/postgres/append.ts";
 import type { Database } from "../../src/adapters/postgres/database.ts";
 import { KnownHeads } from "../../src/adapters/postgres/known-heads.ts";
+import { EXPECT_NEW, FIND_KNOWN } from "../../src/adapters/postgres/statements.ts";
 import { eventHash } from "../../src/data/event-hash.ts";
 import { sha256 } from "../../src/data/sha256.ts";
 import { type NewEvent, NO_HASH } from "../../src/data/user-event.ts";
@@ -113,6 +114,23 @@ await describeEngines("a batch that is planned with the heads that its process k
     }
     expect(outcomes).toEqual([Object.assign({ isRepeat: true }, saved), "conflict", "conflict"]);
     expect(await checkHistory("known")).toHaveLength(1 + 3 + 3);
+  });
+
+  it("looks ids up in the index, however empty the months were when that was planned", async () => {
+    await opened();
+    const { admin } = engine();
+    await admin("SET plan_cache_mode = force_generic_plan");
+    for (const { name, text } of [FIND_KNOWN, EXPECT_NEW]) {
+      await admin(`PREPARE looked_${name} (text[], uuid[]) AS ${text}`);
+      const call = `looked_${name} ('{known}', '{${newEvent("known").eventId}}')`;
+      const plan = await admin<{ "QUERY PLAN": string }>(`EXPLAIN EXECUTE ${call}`);
+      const lines = plan.map((row) => row["QUERY PLAN"]);
+      expect(lines.filter((line) => /Seq Scan on user_|(Hash|Merge) .*Join/.test(line))).toEqual([]);
+      expect(lines.filter((line) => /Index (Only )?Scan using user_trades_/.test(line))).not.toEqual([]);
+    }
+    await admin("DEALLOCATE looked_find_known");
+    await admin("DEALLOCATE looked_expect_new");
+    await admin("RESET plan_cache_mode");
   });
 
   it("stores nothing more of a user who has been erased since", async () => {

@@ -57,12 +57,13 @@ export const LOCK_GUESSED: Statement = {
     FROM found`,
 };
 
+// Each pair is looked up by itself, in the index: a plan that is made while a month is empty would rather read all of it, and
+// be kept when it has filled.
 const knownEvents = EVENT_TABLES.map(
-  (
-    table,
-  ) => `SELECT e.user_id, e.event_id, e.seq, e.event_type, e.body_sha256, ${micros("e.ingested_at")} AS record_us
-      FROM unnest($1::text[], $2::uuid[]) AS k (user_id, event_id)
-      JOIN hub.${table} e ON e.user_id = k.user_id AND e.event_id = k.event_id`,
+  (table) => `SELECT e.* FROM unnest($1::text[], $2::uuid[]) AS k (user_id, event_id) CROSS JOIN LATERAL (
+        SELECT user_id, event_id, seq, event_type, body_sha256, ${micros("ingested_at")} AS record_us FROM hub.${table}
+        WHERE user_id = k.user_id AND event_id = k.event_id LIMIT 1
+      ) AS e`,
 ).join("\nUNION ALL\n");
 
 /** Events that are there already. $1, $2: users and ids of events, in pairs. */
