@@ -84,11 +84,12 @@ export const INSERT: Readonly<Record<EventTable, Statement>> = perTable((table) 
     FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[]) AS n`,
 }));
 
-/** Moves heads. $1 to $3: users, sequences, hashes. */
+/** Moves heads. $1 to $3: users, sequences, hashes. The array has them taken from the index, as they are where they are locked. */
 export const MOVE_HEADS: Statement = {
   name: "move_heads",
   text: `UPDATE hub.user_head h SET seq = n.seq, hash = n.hash
-    FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS n (user_id, seq, hash) WHERE h.user_id = n.user_id`,
+    FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS n (user_id, seq, hash)
+    WHERE h.user_id = n.user_id AND h.user_id = ANY($1::text[])`,
 };
 
 /** Adds rows to the outbox, in their order. $1 to $8: its columns; $9: the time. */
