@@ -1,4 +1,3 @@
-import { DatabaseError } from "pg";
 import { BETWEEN_VALUES } from "../../data/event-page.ts";
 import { EVENT_TABLES, type EventTable } from "../../data/event-tables.ts";
 import { micros, perTable, type Statement } from "./statement.ts";
@@ -27,11 +26,10 @@ export const NOW: Statement = { name: "now", text: `SELECT ${micros("clock_times
 const WRONG_GUESS = "the hub guessed wrong";
 const WRONG_GUESS_CODE = "22P02";
 
-/** Whether an error says that a guess was wrong. */
+/** Whether an error says that a guess was wrong. It is not asked for its class: a hub starts without the driver. */
 export function isWrongGuess(error: unknown): boolean {
-  return (
-    error instanceof DatabaseError && error.code === WRONG_GUESS_CODE && error.message.includes(WRONG_GUESS)
-  );
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return error.code === WRONG_GUESS_CODE && error.message.includes(WRONG_GUESS);
 }
 
 // Not a constant, which would be refused whenever a plan is made.
