@@ -173,7 +173,7 @@ function literal(text: string): Buffer {
   return Buffer.concat([Buffer.from([...prefix, rest]), bytes]);
 }
 
-function framesOf(bytes: Buffer): Frame[] {
+export function framesOf(bytes: Buffer): Frame[] {
   const found: Frame[] = [];
   let at = 0;
   while (at + 9 <= bytes.length) {
