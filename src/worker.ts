@@ -168,11 +168,12 @@ async function serve({ settings, ...begun }: Start, logger: Logger): Promise<voi
   );
   const open = receive(front, { ...settings, mayStreamRequest }, await readTls(settings), {
     hold,
-    serveStream: (stream, headers) => {
-      if (rpc.serveStream?.(stream, headers)) return true;
+    serveStream: (stream) => {
+      if (rpc.serveStream?.(stream)) return true;
+      const { headers } = stream;
       // What is malformed is refused here.
       if (!headers[":path"] || !headers[":authority"] || isOwn(headers[":path"])) return false;
-      forward.stream(stream, headers);
+      forward.stream(stream);
       if (forward.calls >= CALLS_MAX) leaveByItself();
       return true;
     },

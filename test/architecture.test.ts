@@ -142,13 +142,14 @@ const HOUSE: House = {
 
     // The faces.
     rpc: {
-      rooms: ["config", "health", "topology", "data", "http", "documents", "telemetry", "errors.ts"],
+      rooms: ["config", "health", "topology", "data", "http", "http2", "documents", "telemetry", "errors.ts"],
       gen: "all",
       builtins: "any",
       packages: ["@bufbuild/*", "@connectrpc/*"],
     },
+    http2: { rooms: [], gen: "none", builtins: "any", packages: [] },
     http: {
-      rooms: ["config", "data", "health", "documents", "telemetry", "errors.ts"],
+      rooms: ["http2", "config", "data", "health", "documents", "telemetry", "errors.ts"],
       typesOf: ["settings"],
       gen: "all",
       builtins: "any",

@@ -1,13 +1,16 @@
 import * as http2 from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { MEMORY, UNBOUNDED, WINDOW } from "./inner-door.ts";
+import { CODE } from "../http2/constants.ts";
+import type { ServerStream } from "../http2/server-stream.ts";
+import { UNBOUNDED } from "./http2-connection.ts";
+import { WINDOW } from "./inner-door.ts";
 import type { Request, Response } from "./listener.ts";
-import { dropRestOnceAnswered } from "./session-guard.ts";
 
-const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
 /** A connection has numbers for as many calls; whoever nears that needs another one. */
 export const CALLS_MAX = 1_000_000_000;
+/** In megabytes: more than any hub has. */
+const MEMORY = 1_000_000;
 /** Requests of one connection of HTTP/1.1 that may wait for the one before, before no more are read. */
 const IN_A_ROW = 32;
 
@@ -45,33 +48,33 @@ export class Forward {
   }
 
   /** Forwards a call over HTTP/2 whole: headers, body, trailers, and the code that it is reset with. */
-  stream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
-    dropRestOnceAnswered(stream);
-    const upstream = this.#request({ ...headers }, stream.endAfterHeaders);
+  stream(stream: ServerStream): void {
+    const upstream = this.#request({ ...stream.headers }, stream.endAfterHeaders);
     if (!upstream) {
-      stream.close(NGHTTP2_INTERNAL_ERROR);
+      stream.close(CODE.INTERNAL_ERROR);
       return;
     }
     let trailers: http2.IncomingHttpHeaders | undefined;
-    upstream.on("response", (answer, flags) => {
-      if (stream.closed || stream.destroyed) return;
-      const endStream = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
-      stream.respond(answer, { endStream, waitForTrailers: !endStream });
-    });
+    upstream.on("response", (answer) => stream.respond(listOf(answer)));
     upstream.on("trailers", (all) => {
       trailers = all;
     });
+    upstream.on("data", (chunk: Buffer) => {
+      if (!stream.write(chunk)) upstream.pause();
+    });
+    stream.on("drain", () => upstream.resume());
     // Trailers have come before the body's end is told. The call may be open still: its client has not ended its side.
-    stream.on("wantTrailers", () => sendTrailers(stream, trailers));
-    if (!stream.endAfterHeaders) stream.pipe(upstream);
-    upstream.pipe(stream);
+    upstream.on("end", () => {
+      if (stream.headersSent) stream.end(undefined, trailers && listOf(trailers));
+    });
+    if (!stream.endAfterHeaders) sendBody(stream, upstream);
     stream.once("close", () => {
-      if (!upstream.closed) upstream.close(stream.rstCode || NGHTTP2_CANCEL);
+      if (!upstream.closed) upstream.close(stream.code || CODE.CANCEL);
     });
     upstream.once("close", () => {
       const { rstCode } = upstream;
-      if (!stream.closed && rstCode !== NGHTTP2_NO_ERROR) stream.close(rstCode);
-      else if (!stream.closed && !stream.headersSent) stream.close(NGHTTP2_INTERNAL_ERROR);
+      if (rstCode !== CODE.NO_ERROR) stream.close(rstCode);
+      else if (!stream.headersSent) stream.close(CODE.INTERNAL_ERROR);
     });
   }
 
@@ -120,12 +123,12 @@ export class Forward {
     if (hasBody) request.pipe(upstream);
     upstream.pipe(response);
     response.once("close", () => {
-      if (!upstream.closed) upstream.close(NGHTTP2_CANCEL);
+      if (!upstream.closed) upstream.close(CODE.CANCEL);
     });
     upstream.once("close", () => {
       // The pipe has stopped reading; what is left of the request stands before the next one of its connection.
       if (!request.complete && !request.destroyed) request.resume();
-      if (upstream.rstCode !== NGHTTP2_NO_ERROR || !response.headersSent) response.destroy();
+      if (upstream.rstCode !== CODE.NO_ERROR || !response.headersSent) response.destroy();
     });
   }
 
@@ -138,11 +141,31 @@ export class Forward {
   }
 }
 
-function sendTrailers(
-  stream: http2.ServerHttp2Stream,
-  trailers: http2.IncomingHttpHeaders | undefined,
-): void {
-  if (!stream.closed && !stream.destroyed) stream.sendTrailers(trailers ?? {});
+// The body of a call, as fast as the other process takes it.
+function sendBody(stream: ServerStream, upstream: http2.ClientHttp2Stream): void {
+  let waiting = 0;
+  upstream.on("drain", () => {
+    stream.consumed(waiting);
+    waiting = 0;
+  });
+  stream.read({
+    data: (chunk) => {
+      if (upstream.write(chunk)) stream.consumed(chunk.length);
+      else waiting += chunk.length;
+    },
+    end: () => upstream.end(),
+  });
+}
+
+// Names and values by turns, those of HTTP/2 first. The date is added anew.
+function listOf(headers: http2.IncomingHttpHeaders): string[] {
+  const list: string[] = [];
+  for (const [name, value] of Object.entries(headers)) {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (item !== undefined && name !== "date") list.push(name, String(item));
+    }
+  }
+  return list;
 }
 
 function hasLength({ headers }: Request): boolean {

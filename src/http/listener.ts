@@ -1,14 +1,15 @@
 import type * as http from "node:http";
-import type * as http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import type { ServerSession } from "../http2/server-session.ts";
+import type { ServerStream } from "../http2/server-stream.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import type { Hold } from "./hold.ts";
-import { letGoAfterGoodbye, plainServer, type Server, secureServer, serveFirst } from "./servers.ts";
-import { discardRest, guardSession, type SessionGuard, type SessionLimits } from "./session-guard.ts";
-import { keepStreamsApart } from "./session-streams.ts";
+import { serveSession } from "./http2-connection.ts";
+import { letGoAfterGoodbye, plainServer, type Server, secureServer } from "./servers.ts";
+import { discardRest, type SessionLimits } from "./session-guard.ts";
 
-/** A request over HTTP/1.1 or HTTP/2, whose compatibility objects are used where the two agree. */
-export type Request = http.IncomingMessage & Partial<Pick<http2.Http2ServerRequest, "authority">>;
+/** A request over HTTP/1.1, or one over HTTP/2 that looks like it (`http2-exchange.ts`). */
+export type Request = http.IncomingMessage & { readonly authority?: string };
 /** Its response. */
 export type Response = http.ServerResponse;
 /** Answers requests of both kinds. */
@@ -18,7 +19,7 @@ export type Handler = (request: Request, response: Response) => void;
  * Takes a request over HTTP/2 as it comes, and sees to it that its body is read to its end; or leaves it to the Handler: then
  * it has read nothing of it.
  */
-export type ServeStream = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => boolean;
+export type ServeStream = (stream: ServerStream) => boolean;
 
 /** Ways to answer ordinary requests with less work; each says whether it has taken the request. */
 export interface Shortcuts {
@@ -113,27 +114,19 @@ function build(
   tls: Tls | undefined,
   { serveStream, serveRequest, hold }: Serving,
 ): Omit<Listener, "address"> & { readonly server: Server } {
-  const sessions = new Map<http2.Http2Session, SessionGuard>();
-  const serveHttp2 = (server: http2.Http2Server | http2.Http2SecureServer): void => {
-    server.on("session", (session) => {
-      keepStreamsApart(session);
-      sessions.set(session, guardSession(session, limits));
-      session.once("close", () => sessions.delete(session));
-    });
-    serveFirst(server, serveStream, hold, (stream, headers) => {
-      if (stream.session) sessions.get(stream.session)?.add(stream, headers[":path"]);
-    });
+  const sessions = new Set<ServerSession>();
+  const serveHttp2 = (socket: Socket): void => {
+    const session = serveSession(socket, limits, { handler, serveRequest, serveStream, hold });
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
   };
   const serveNow: Handler = (request, response) => {
     if (serveRequest?.(request, response)) {
-      if (request.httpVersionMajor === 1) letGoWhenStalled(request, response, limits.idleTimeoutMs);
+      letGoWhenStalled(request, response, limits.idleTimeoutMs);
       return;
     }
-    // HTTP/2 has the guard of its session for this.
-    if (request.httpVersionMajor === 1) {
-      finishRequest(request, response);
-      letGoWhenStalled(request, response, limits.idleTimeoutMs);
-    }
+    finishRequest(request, response);
+    letGoWhenStalled(request, response, limits.idleTimeoutMs);
     handler(request, response);
   };
   const serve: Handler = hold
@@ -151,7 +144,7 @@ function build(
   return {
     server,
     connections: () => admission.open,
-    drain: (graceMs) => drain(server, () => sessions.keys(), admission, graceMs),
+    drain: (graceMs) => drain(server, sessions, admission, graceMs),
   };
 }
 
@@ -177,18 +170,18 @@ function finishRequest(request: Request, response: Response): void {
 
 async function drain(
   server: Server,
-  sessions: () => Iterable<http2.Http2Session>,
+  sessions: ReadonlySet<ServerSession>,
   admission: ConnectionLimits,
   graceMs: number,
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // GOAWAY: streams that are open may end, no new one is taken.
-  for (const session of sessions()) session.close();
-  const idle = setInterval(() => "closeIdleConnections" in server && server.closeIdleConnections(), 50);
-  if ("closeIdleConnections" in server) server.closeIdleConnections();
+  for (const session of sessions) session.close();
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
+  server.closeIdleConnections();
   const force = setTimeout(() => {
-    for (const session of sessions()) session.destroy();
-    if ("closeAllConnections" in server) server.closeAllConnections();
+    for (const session of sessions) session.destroy();
+    server.closeAllConnections();
     admission.destroyAll();
   }, graceMs);
   await closed;

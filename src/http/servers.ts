@@ -1,17 +1,17 @@
 import * as http from "node:http";
-import * as http2 from "node:http2";
+import * as https from "node:https";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import type { Hold } from "./hold.ts";
-import type { Handler, ListenerLimits, ServeStream, Tls } from "./listener.ts";
-import { dropRestOnceAnswered, LEAVE_MS } from "./session-guard.ts";
+import type { Handler, ListenerLimits, Tls } from "./listener.ts";
+import { LEAVE_MS } from "./session-guard.ts";
 import { sniff } from "./sniff.ts";
 
-/** A Handler as HTTP/2 takes it. */
-export type Http2Handler = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
+/** What listens: it speaks HTTP/1.1, and hands sockets that speak HTTP/2 on. */
+export type Server = http.Server | https.Server;
 
-/** What listens: it hands sockets that speak HTTP/2 on, or tells them apart by ALPN. */
-export type Server = http.Server | http2.Http2SecureServer;
+/** Serves a socket that speaks HTTP/2. */
+export type ServeHttp2 = (socket: Socket) => void;
 
 function http1Options(limits: ListenerLimits): http.ServerOptions {
   return {
@@ -26,107 +26,57 @@ function http1Options(limits: ListenerLimits): http.ServerOptions {
   };
 }
 
-function http2Options(limits: ListenerLimits): http2.ServerOptions {
-  return {
-    settings: { maxConcurrentStreams: limits.streamsPerConnection, maxHeaderListSize: 16_384 },
-    maxHeaderListPairs: 64,
-    maxSessionMemory: 10,
-    maxSessionInvalidFrames: 50,
-    maxSessionRejectedStreams: 50,
-    maxSettings: 32,
-    maxOutstandingPings: 5,
-    streamResetBurst: 200,
-    streamResetRate: 20,
-    unknownProtocolTimeout: 5_000,
-  };
-}
-
 /** Serves HTTP/1.1 and, to sockets that begin with its preface, HTTP/2. */
-export function plainServer(
-  handler: Handler,
-  limits: ListenerLimits,
-  serveHttp2: (server: http2.Http2Server) => void,
-): http.Server {
-  const h1 = http.createServer(http1Options(limits), handler);
-  const h2 = http2.createServer(http2Options(limits), handler as unknown as Http2Handler);
-  h2.on("sessionError", () => {});
-  serveHttp2(h2);
-  const [serveHttp1] = h1.listeners("connection") as [(socket: Socket) => void];
-  h1.removeListener("connection", serveHttp1);
-  h1.on("connection", (socket: Socket) => {
+export function plainServer(handler: Handler, limits: ListenerLimits, serveHttp2: ServeHttp2): http.Server {
+  const server = http.createServer(http1Options(limits), handler);
+  const serveHttp1 = takeListener(server, "connection");
+  server.on("connection", (socket: Socket) => {
     if (socket.destroyed) return;
     sniff(socket, limits.headersTimeoutMs, (isHttp2) => {
-      if (isHttp2) h2.emit("connection", socket);
-      else serveHttp1.call(h1, socket);
+      if (isHttp2) serveHttp2(socket);
+      else serveHttp1.call(server, socket);
     });
   });
-  h1.on("clientError", answerBadRequest);
-  return h1;
+  server.on("clientError", answerBadRequest);
+  return server;
 }
 
-type StreamListener = (
-  stream: http2.ServerHttp2Stream,
-  headers: http2.IncomingHttpHeaders,
-  flags: number,
-  rawHeaders: readonly string[],
-) => void;
-
-/**
- * Node makes its compatibility objects in a listener of its own, which then is left what was not taken. `watch` hears of each
- * stream as it comes; one listener for all costs less than several.
- */
-export function serveFirst(
-  server: http2.Http2Server | http2.Http2SecureServer,
-  serveStream: ServeStream | undefined,
-  hold?: Hold,
-  watch?: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
-): void {
-  const [makeObjects] = server.listeners("stream") as [StreamListener];
-  server.removeListener("stream", makeObjects);
-  const serve: StreamListener = (stream, headers, flags, rawHeaders) => {
-    if (stream.destroyed || serveStream?.(stream, headers)) return;
-    dropRestOnceAnswered(stream);
-    makeObjects.call(server, stream, headers, flags, rawHeaders);
-  };
-  const listener: StreamListener = (stream, headers, flags, rawHeaders) => {
-    stream.on("error", ignore);
-    watch?.(stream, headers);
-    // Who has left while it was kept waiting is not served any more.
-    if (hold) hold.pass(() => serve(stream, headers, flags, rawHeaders));
-    else serve(stream, headers, flags, rawHeaders);
-  };
-  server.on("stream", listener);
-}
-
-function ignore(): void {}
-
-/** Serves both over TLS. */
+/** Serves both over TLS, as the two agree by ALPN. */
 export function secureServer(
   tls: Tls,
   handler: Handler,
   limits: ListenerLimits,
-  serveHttp2: (server: http2.Http2SecureServer) => void,
-): http2.Http2SecureServer {
-  const server = http2.createSecureServer(
+  serveHttp2: ServeHttp2,
+): https.Server {
+  const server = https.createServer(
     {
       ...http1Options(limits),
-      ...http2Options(limits),
       ...tls,
-      allowHTTP1: true,
+      ALPNProtocols: ["h2", "http/1.1"],
       minVersion: "TLSv1.2",
       handshakeTimeout: limits.headersTimeoutMs,
     },
-    handler as unknown as Http2Handler,
+    handler,
   );
-  server.on("sessionError", () => {});
-  serveHttp2(server);
+  const serveHttp1 = takeListener(server, "secureConnection");
   server.on("tlsClientError", (_error, socket: TLSSocket) => socket.destroy());
   server.on("secureConnection", (socket: TLSSocket) => {
     socket.on("error", () => socket.destroy());
     letGoAfterGoodbye(socket);
+    if (socket.alpnProtocol === "h2") {
+      socket.setNoDelay(true);
+      serveHttp2(socket);
+    } else serveHttp1.call(server, socket);
   });
-  server.on("clientError" as "sessionError", answerBadRequest as unknown as () => void);
+  server.on("clientError", answerBadRequest);
   return server;
+}
+
+// Node's own listener, by which every socket would be one that speaks HTTP/1.1.
+function takeListener(server: Server, event: string): (socket: Socket) => void {
+  const [listener] = server.listeners(event) as [(socket: Socket) => void];
+  server.removeListener(event, listener);
+  return listener;
 }
 
 /** The hub's side has ended; a peer that does not end its own would keep its place for ever. */
@@ -137,7 +87,7 @@ export function letGoAfterGoodbye(socket: Socket): void {
   });
 }
 
-function answerBadRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerBadRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;

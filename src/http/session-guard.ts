@@ -1,6 +1,6 @@
-import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
-import { constants } from "node:http2";
 import type { Readable } from "node:stream";
+import { CODE } from "../http2/constants.ts";
+import type { ServerSession } from "../http2/server-session.ts";
 
 /** What bounds one HTTP/2 connection. Times in milliseconds. */
 export interface SessionLimits {
@@ -37,35 +37,19 @@ export function discardRest(body: Readable): void {
   body.resume();
 }
 
-/** Drops what is left of a request when its answer is written, and bears with its client for a moment. */
-export function dropRestOnceAnswered(stream: ServerHttp2Stream): void {
-  if (!stream.endAfterHeaders) stream.on("finish", endRest);
-}
-
 /** What watches over one HTTP/2 connection. */
 export interface SessionGuard {
-  /** Takes a stream in, with the path of its request. */
-  add(stream: ServerHttp2Stream, path: string | undefined): void;
+  /** A request has come, or an answer begun to wait. */
+  look(): void;
 }
 
 /**
- * Watches over one HTTP/2 connection. Node has such timers for HTTP/1.1 only: without these, a client that
- * sends half a request, or nothing, would hold its place for ever.
+ * Watches over the time of one HTTP/2 connection: a client that sends half a request, or nothing, or takes no answer,
+ * would hold its place for ever.
  */
-export function guardSession(session: ServerHttp2Session, limits: SessionLimits): SessionGuard {
-  session.on("error", ignore);
-  let open = 0;
-  const idle = guardIdle(session, limits, () => open > 0);
-  const lasting = guardLasting(limits);
-  const add = (stream: ServerHttp2Stream, path: string | undefined): void => {
-    open += 1;
-    const place = lasting.add(stream, path);
-    stream.on("close", () => {
-      open -= 1;
-      lasting.drop(place);
-      if (open === 0 && !session.destroyed) idle.begin();
-    });
-  };
+export function guardSession(session: ServerSession, limits: SessionLimits): SessionGuard {
+  const idle = guardIdle(session, limits);
+  const streams = guardStreams(session, limits);
   const stopPings = keepAlive(session, limits);
   const age =
     limits.connectionAgeMs > 0
@@ -73,152 +57,74 @@ export function guardSession(session: ServerHttp2Session, limits: SessionLimits)
       : undefined;
   session.once("close", () => {
     idle.stop();
-    lasting.stop();
+    streams.stop();
     clearTimeout(age);
     stopPings();
   });
-  return { add };
+  return streams;
 }
 
 // A busy connection is idle for moments all the time, and a timer for each would cost more than one that finds out when
 // it fires how long it has been.
 function guardIdle(
-  session: ServerHttp2Session,
+  session: ServerSession,
   { headersTimeoutMs, idleTimeoutMs }: SessionLimits,
-  isBusy: () => boolean,
-): { begin(): void; stop(): void } {
-  let ends = 0;
-  let fires = 0;
-  let timer: NodeJS.Timeout | undefined;
-  const wait = (ms: number): void => {
-    fires = performance.now() + ms;
-    timer = setTimeout(look, ms);
-  };
-  const look = (): void => {
-    timer = undefined;
-    if (isBusy()) return;
-    const left = ends - performance.now();
-    if (left > 0) wait(left);
+): { stop(): void } {
+  let timer = setTimeout(look, headersTimeoutMs);
+  function look(): void {
+    const limit = session.hasServed ? idleTimeoutMs : headersTimeoutMs;
+    const left = session.open > 0 ? limit : session.idleSince + limit - performance.now();
+    if (left > 0) timer = setTimeout(look, left);
     else leave(session);
-  };
-  const begin = (ms: number): void => {
-    ends = performance.now() + ms;
-    if (timer && fires <= ends) return;
-    clearTimeout(timer);
-    wait(ms);
-  };
-  begin(headersTimeoutMs);
-  return { begin: () => begin(idleTimeoutMs), stop: () => clearTimeout(timer) };
+  }
+  return { stop: () => clearTimeout(timer) };
 }
 
 // Says goodbye first, so that a client that is merely early does not take it for a failure.
-function leave(session: ServerHttp2Session): void {
+function leave(session: ServerSession): void {
   session.close();
   setTimeout(() => session.destroy(), LEAVE_MS).unref();
 }
 
-// The answer is on its way, and the client has this long to end its request by itself.
-function endRest(this: ServerHttp2Stream): void {
-  if (remoteHasEnded(this)) return;
-  discardRest(this);
-  const timer = setTimeout(() => {
-    if (!remoteHasEnded(this)) this.close(constants.NGHTTP2_NO_ERROR);
-  }, LEAVE_MS);
-  this.once("close", () => clearTimeout(timer));
-}
-
-/** Streams of one connection, each from its start to its end. */
-interface Lasting {
-  /** Gives the place by which it is dropped. */
-  add(stream: ServerHttp2Stream, path: string | undefined): number;
-  drop(place: number): void;
-  stop(): void;
-}
-
-interface Young {
-  readonly stream: ServerHttp2Stream;
-  readonly path: string;
-  readonly beat: number;
-}
-
-// Most streams are over in a moment, and timers of their own would be a good part of what they cost. Only those that
-// two beats have found open get them.
-//
-// Streams lie in places that are used again and again, not in a Map: one whose entries come and go makes itself anew all
-// the time, and those it was before keep dead streams from the collector of young objects.
-function guardLasting(limits: SessionLimits): Lasting {
+// Most streams are over in a moment, and timers of their own would be a good part of what they cost. So all of a connection
+// are looked at now and then, as long as there are some whose time is bounded.
+function guardStreams(session: ServerSession, limits: SessionLimits): SessionGuard & { stop(): void } {
   const beatMs = Math.max(1, Math.min(1_000, limits.bodyTimeoutMs / 4, limits.idleTimeoutMs / 4));
-  const places: (Young | undefined)[] = [];
-  const free: number[] = [];
-  let beat = 0;
-  let next: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
-    beat += 1;
+    const now = performance.now();
     let isDone = true;
-    for (const [place, young] of places.entries()) {
-      if (!young) continue;
-      if (beat - young.beat < 2) {
-        isDone = false;
-        continue;
-      }
-      places[place] = undefined;
-      guardStream(young.stream, young.path, limits, beatMs);
+    for (const stream of session.streams()) {
+      const { incoming, outgoing, began, headers } = stream;
+      const isBounded = !incoming.isEnded && !limits.mayStreamRequest(headers[":path"] ?? "");
+      const isStalled = outgoing.stalledSince > 0;
+      if (isBounded || isStalled) isDone = false;
+      // Silence is free, an answer that its client does not take is not.
+      if (isBounded && now - began > limits.bodyTimeoutMs) stream.close(CODE.CANCEL);
+      else if (isStalled && now - outgoing.stalledSince > limits.idleTimeoutMs) stream.close(CODE.CANCEL);
     }
-    next = isDone ? undefined : setTimeout(look, beatMs);
+    timer = isDone ? undefined : setTimeout(look, beatMs);
   };
   return {
-    add: (stream, path = "") => {
-      const place = free.pop() ?? places.length;
-      places[place] = { stream, path, beat };
-      next ??= setTimeout(look, beatMs);
-      return place;
+    look: () => {
+      timer ??= setTimeout(look, beatMs);
     },
-    drop: (place) => {
-      places[place] = undefined;
-      free.push(place);
+    stop: () => {
+      clearTimeout(timer);
     },
-    stop: () => clearTimeout(next),
   };
 }
 
-function guardStream(stream: ServerHttp2Stream, path: string, limits: SessionLimits, beatMs: number): void {
-  // As in listener.ts: silence is free, an answer that its client does not take is not.
-  stream.setTimeout(limits.idleTimeoutMs, () => {
-    if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
-  });
-  if (remoteHasEnded(stream) || limits.mayStreamRequest(path)) return;
-  // An absolute time: a stream's own timeout starts anew with every byte.
-  const timer = setTimeout(() => {
-    if (!remoteHasEnded(stream)) stream.close(constants.NGHTTP2_CANCEL);
-  }, limits.bodyTimeoutMs - beatMs);
-  stream.once("close", () => clearTimeout(timer));
-}
-
-function ignore(): void {}
-
-function remoteHasEnded(stream: ServerHttp2Stream): boolean {
-  if (stream.destroyed || stream.readableEnded) return true;
-  const { state } = stream.state;
-  return (
-    state === constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE ||
-    state === constants.NGHTTP2_STREAM_STATE_CLOSED
-  );
-}
-
-function keepAlive(session: ServerHttp2Session, limits: SessionLimits): () => void {
+function keepAlive(session: ServerSession, limits: SessionLimits): () => void {
   let overdue: NodeJS.Timeout | undefined;
   const timer = setInterval(
     () => {
-      if (session.destroyed || overdue) return;
+      if (session.isOver || overdue) return;
       overdue = setTimeout(() => session.destroy(), limits.keepAliveTimeoutMs);
-      const sent = session.ping(() => {
+      session.ping(() => {
         clearTimeout(overdue);
         overdue = undefined;
       });
-      if (!sent) {
-        clearTimeout(overdue);
-        overdue = undefined;
-      }
     },
     jitter(limits.keepAliveIntervalMs, 0.2),
   );

@@ -194,7 +194,7 @@ export function createRpc(options: RpcOptions): Rpc {
     handler: (request, response) => {
       if (!gets?.serve(request, response)) handler(request, response);
     },
-    serveStream: (stream, headers) => lean.serve(stream, headers),
+    serveStream: (stream) => lean.serve(stream),
   };
 }
 

@@ -18,11 +18,11 @@ it("a hold keeps requests of every kind waiting, those of open connections too, 
     undefined,
     {
       hold,
-      serveStream: (stream, headers) => {
-        if (headers[":path"] !== "/lean") return false;
+      serveStream: (stream) => {
+        if (stream.headers[":path"] !== "/lean") return false;
         served.push("/lean");
-        stream.respond({ ":status": 200 });
-        stream.end("/lean");
+        stream.respond([":status", "200"]);
+        stream.end(Buffer.from("/lean"));
         return true;
       },
     },

@@ -53,8 +53,9 @@ describe.each(Object.entries(TRANSPORTS))("bad input over %s", (_name, transport
       [client.getKafkaTopics({ domain: "__proto__" }), "UNKNOWN_DOMAIN", /known are/],
       [client.getKafkaTopics({ domain: "constructor" }), "UNKNOWN_DOMAIN", /known are/],
     ] as const;
-    for (const [call, reason, message] of cases) {
-      const error = await failure(call);
+    const errors = await Promise.all(cases.map(([call]) => failure(call)));
+    for (const [index, [, reason, message]] of cases.entries()) {
+      const error = errors[index] as ConnectError;
       expect(error.code).toBe(Code.NotFound);
       expect(error.rawMessage).toMatch(message);
       expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason, domain: "centralhub" }]);
@@ -79,8 +80,9 @@ describe.each(Object.entries(TRANSPORTS))("bad input over %s", (_name, transport
         /subject: .* empty token/,
       ],
     ] as const;
-    for (const [call, message] of cases) {
-      const error = await failure(call);
+    const errors = await Promise.all(cases.map(([call]) => failure(call)));
+    for (const [index, [, message]] of cases.entries()) {
+      const error = errors[index] as ConnectError;
       expect(error.code).toBe(Code.InvalidArgument);
       expect(error.rawMessage).toMatch(message);
     }

@@ -1,28 +1,12 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { startTestHub, temporaryDirectory } from "../support/hub.ts";
 import { RawPeer } from "../support/raw-peer.ts";
 import { describeWith, goTool } from "../support/toolchains.ts";
 
-// h2spec is of 2022 and checks RFC 7540. These cases fail against any server on node:http2, which the test shows.
-const NODES_OWN: Readonly<Record<string, string>> = {
-  "http2/5.1/8": "nghttp2 forgets a closed stream (Node asks it to) and drops what still arrives for it",
-  "http2/5.1/9": "as 5.1/8",
-  "http2/5.1/11": "as 5.1/8",
-  "http2/5.1/12": "as 5.1/8",
-  "http2/5.1.1/2": "as 5.1/8: a smaller number is that of a stream that was closed unused",
-  "http2/5.3.1/2": "nghttp2 ignores PRIORITY, which RFC 9113, 5.3.2 has deprecated",
-  "http2/6.3/1": "as 5.3.1/2",
-  "http2/6.7/2": "Node ends the connection of a peer that acknowledges a PING nobody sent",
-  "http2/6.9.1/3":
-    "nghttp2 ends the connection, not the stream alone, of a peer that overflows a stream's window",
-};
-
-// These come from what the hub is.
+// What the hub is makes it fail, and nothing else may.
 const OURS: Readonly<Record<string, string>> = {
   "http2/3.5/2":
     "the port speaks HTTP/1.1 too: what is no preface of HTTP/2 gets 400 in HTTP/1.1, and the end",
@@ -31,17 +15,12 @@ const OURS: Readonly<Record<string, string>> = {
 const tools = async () => ({ h2spec: await goTool("h2spec") });
 
 await describeWith("h2spec finds that the hub speaks HTTP/2", tools, ({ h2spec }) => {
-  test("by the RFCs, but for what is node:http2's own", async () => {
+  test("by the RFCs", async () => {
     const hub = await startTestHub();
-    const [found, bare] = await Promise.all([
-      runH2spec(h2spec, hub.port),
-      runH2spec(h2spec, await bareServer()),
-    ]);
+    const found = await runH2spec(h2spec, hub.port);
     expect(found.total).toBeGreaterThanOrEqual(146);
     expect(found.skipped).toEqual([]);
-    expect(found.failed.filter((id) => !(id in NODES_OWN) && !(id in OURS))).toEqual([]);
-    // What is said to be Node's own fails without the hub as well.
-    expect(found.failed.filter((id) => id in NODES_OWN && !bare.failed.includes(id))).toEqual([]);
+    expect(found.failed.filter((id) => !(id in OURS))).toEqual([]);
   });
 });
 
@@ -85,17 +64,4 @@ function outcomeOf(report: string): Outcome {
     if (content.includes("<skipped")) skipped.push(`${section}/${place}`);
   }
   return { total, failed, skipped };
-}
-
-async function bareServer(): Promise<number> {
-  const server = createServer((_request, response) => {
-    response.writeHead(200, { "content-type": "text/plain" });
-    response.end("ok");
-  });
-  server.on("session", (session) => session.on("error", () => {}));
-  server.on("sessionError", () => {});
-  server.on("stream", (stream) => stream.on("error", () => {}));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => new Promise<void>((resolve) => server.close(() => resolve())));
-  return (server.address() as AddressInfo).port;
 }

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
@@ -8,6 +7,8 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import type { Caller } from "../../http/identity.ts";
+import type { RequestHeaders } from "../../http2/request-head.ts";
+import type { ServerStream } from "../../http2/server-stream.ts";
 import { callerKey, endKey, requestIdKey } from "../call-context.ts";
 import type { Framing } from "./framing.ts";
 
@@ -15,8 +16,8 @@ import type { Framing } from "./framing.ts";
 export interface CallHead {
   readonly method: DescMethod;
   readonly framing: Framing;
-  readonly stream: ServerHttp2Stream;
-  readonly headers: IncomingHttpHeaders;
+  readonly stream: ServerStream;
+  readonly headers: RequestHeaders;
   readonly requestId: string;
   readonly caller: Caller;
   /** Milliseconds that the client gives it; undefined: no bound of its own. */
@@ -142,11 +143,10 @@ class LeanValues implements ContextValues {
 }
 
 /** The headers of a request without HTTP/2's own. */
-export function headersOf(incoming: IncomingHttpHeaders): Headers {
+export function headersOf(incoming: RequestHeaders): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming)) {
-    if (value === undefined || name.startsWith(":")) continue;
-    for (const item of Array.isArray(value) ? value : [value]) headers.append(name, item);
+    if (value !== undefined && !name.startsWith(":")) headers.append(name, value);
   }
   return headers;
 }

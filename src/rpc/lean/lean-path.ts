@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { admitKnown, type IdentityGate } from "../../http/identity.ts";
 import { requestIdOf } from "../../http/request-id.ts";
-import { dropRestOnceAnswered } from "../../http/session-guard.ts";
+import type { RequestHeaders } from "../../http2/request-head.ts";
+import type { BodySink, ServerStream } from "../../http2/server-stream.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { ENVELOPE_BYTES, framingOf, messageOf, timeoutOf } from "./framing.ts";
@@ -53,66 +53,66 @@ export class LeanPath {
   }
 
   /** Takes a call, or says that it is not for the lean path; then nothing of it has been read. */
-  serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+  serve(stream: ServerStream): boolean {
+    const { headers, began } = stream;
     const { gate, readMaxBytes, shutdown } = this.#options;
     const call = this.#calls.get(headers[":path"] ?? "");
     if (!call || headers[":method"] !== "POST" || isUnusual(headers) || shutdown.aborted) return false;
     const framing = framingOf(call.method.methodKind, headers["content-type"]);
     if (!framing) return false;
     const timeout = headers[framing.protocol === "connect" ? "connect-timeout-ms" : "grpc-timeout"];
-    const timeoutMs = timeoutOf(framing, timeout as string | undefined);
+    const timeoutMs = timeoutOf(framing, timeout);
     if (timeoutMs !== undefined && !(timeoutMs > 0)) return false;
     if (Number(headers["content-length"] ?? 0) > readMaxBytes) return false;
-    const caller = admitKnown(gate, call.need, headers.authorization, stream.session);
+    const caller = admitKnown(gate, call.need, headers.authorization, stream.connection);
     if (!caller) return false;
-    const requestId = requestIdOf(headers["x-request-id"] as string | undefined);
-    const began = performance.now();
+    const requestId = requestIdOf(headers["x-request-id"]);
     this.#read(call, { method: call.method, framing, stream, headers, requestId, caller, timeoutMs, began });
     return true;
   }
 
   #read(call: LeanCall, head: CallHead): void {
-    const { stream, framing } = head;
-    const max = this.#options.readMaxBytes + (framing.isEnveloped ? ENVELOPE_BYTES : 0);
-    // What a stream listens with lives as long as the stream, so it lets go of the request when that is there.
-    let reading: Reading | undefined = {
-      chunks: [],
-      size: 0,
-      run: new LeanRun(call, head, this.#options, this.#open),
-    };
-    const onData = (chunk: Buffer): void => {
-      if (!reading) return;
-      reading.chunks.push(chunk);
-      reading.size += chunk.length;
-      if (reading.size <= max) return;
-      const { run } = reading;
-      reading = undefined;
-      dropRestOnceAnswered(stream);
-      run.refuseTooLarge();
-    };
-    const onEnd = (): void => {
-      if (!reading) return;
-      const { chunks, size, run } = reading;
-      reading = undefined;
-      const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size);
-      const message = messageOf(framing, body);
-      if (message) run.start(message, body);
-      else run.leaveToConnect(body);
-    };
-    stream.on("data", onData);
-    stream.on("end", onEnd);
+    const max = this.#options.readMaxBytes + (head.framing.isEnveloped ? ENVELOPE_BYTES : 0);
+    const run = new LeanRun(call, head, this.#options, this.#open);
+    head.stream.read(new Reading(head, run, max));
   }
 }
 
 /** A request that is being read. */
-interface Reading {
-  readonly run: LeanRun;
-  readonly chunks: Buffer[];
+class Reading implements BodySink {
+  readonly #head: CallHead;
+  readonly #run: LeanRun;
   /** In bytes. */
-  size: number;
+  readonly #max: number;
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(head: CallHead, run: LeanRun, max: number) {
+    this.#head = head;
+    this.#run = run;
+    this.#max = max;
+  }
+
+  data(chunk: Buffer): void {
+    const { stream } = this.#head;
+    stream.consumed(chunk.length);
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size <= this.#max) return;
+    stream.discard();
+    this.#run.refuseTooLarge();
+  }
+
+  end(): void {
+    const [first] = this.#chunks;
+    const body = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks, this.#size);
+    const message = messageOf(this.#head.framing, body);
+    if (message) this.#run.start(message, body);
+    else this.#run.leaveToConnect(body);
+  }
 }
 
-function isUnusual(headers: IncomingHttpHeaders): boolean {
+function isUnusual(headers: RequestHeaders): boolean {
   for (const name of UNUSUAL) {
     const value = headers[name];
     if (value !== undefined && value !== "identity") return true;

@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HubError, requestTooLarge } from "../../errors.ts";
@@ -8,10 +7,9 @@ import { goodEnd } from "./framing.ts";
 import type { LeanCall } from "./lean-call.ts";
 import { type CallHead, LeanContext } from "./lean-context.ts";
 import type { LeanOptions } from "./lean-path.ts";
-import { nodeHeaders, throughConnect, untilTaken, writeAnswer } from "./through-connect.ts";
+import { fieldsOf, throughConnect, untilTaken, writeAnswer } from "./through-connect.ts";
 
-const GOOD_TRAILERS = { "grpc-status": "0" };
-const WITH_TRAILERS = { waitForTrailers: true };
+const GOOD_TRAILERS = ["grpc-status", "0"];
 const NOTHING_SAID = { header: undefined, trailer: undefined };
 
 /** One call on the lean path, from its whole request to its end. */
@@ -21,7 +19,6 @@ export class LeanRun {
   readonly #options: LeanOptions;
   readonly #open: Set<LeanRun>;
   #context: LeanContext | undefined;
-  #trailers: OutgoingHttpHeaders = GOOD_TRAILERS;
 
   constructor(call: LeanCall, head: CallHead, options: LeanOptions, open: Set<LeanRun>) {
     this.#call = call;
@@ -42,8 +39,8 @@ export class LeanRun {
     }
     if (known) {
       this.#begun();
-      this.#send(known);
       this.#ended(undefined);
+      this.#send(known);
       return;
     }
     const input = this.#call.read(framing, message);
@@ -98,8 +95,8 @@ export class LeanRun {
     }
     const { header, trailer } = context.said;
     if (!header && !trailer) this.#call.cache?.set(framing, message, frame);
-    this.#send(frame, context);
     this.#ended(undefined);
+    this.#send(frame, context);
   }
 
   async #stream(input: Message): Promise<void> {
@@ -110,17 +107,15 @@ export class LeanRun {
     try {
       for await (const output of this.#call.invoke(input, context) as AsyncIterable<object>) {
         const frame = this.#call.layOutShared(framing, output);
-        if (stream.destroyed) break;
+        if (stream.closed) break;
         if (!hasBegun) this.#respond(context);
         hasBegun = true;
         if (!stream.write(frame)) await untilTaken(stream);
-        if (stream.destroyed) break;
-      }
-      if (!stream.destroyed) {
-        if (!hasBegun) this.#respond(context);
-        this.#finish(context);
+        if (stream.closed) break;
       }
       this.#ended(undefined);
+      if (!hasBegun) this.#respond(context);
+      this.#finish(context);
     } catch (error) {
       await this.#fail(error, hasBegun);
     } finally {
@@ -131,18 +126,13 @@ export class LeanRun {
   #respond(context: LeanContext | undefined, length?: number): void {
     const { stream, framing } = this.#head;
     const { header: own, trailer } = context?.said ?? NOTHING_SAID;
-    // Of names and values by turns Node makes its frame with less work than of an object.
     const header = this.#header(length);
     if (own) for (const [name, value] of own) put(header, name, value);
-    if (framing.protocol !== "grpc") {
-      // Connect's unary answers have their trailers among the headers.
-      if (trailer && !framing.isEnveloped)
-        for (const [name, value] of trailer) put(header, `trailer-${name}`, value);
-      stream.respond(header);
-      return;
+    // Connect's unary answers have their trailers among the headers.
+    if (trailer && !framing.isEnveloped) {
+      for (const [name, value] of trailer) put(header, `trailer-${name}`, value);
     }
-    stream.respond(header, WITH_TRAILERS);
-    stream.once("wantTrailers", () => stream.sendTrailers(this.#trailers));
+    stream.respond(header);
   }
 
   #header(length: number | undefined): string[] {
@@ -156,26 +146,16 @@ export class LeanRun {
 
   #send(frame: Buffer, context?: LeanContext): void {
     const { stream, framing } = this.#head;
-    if (stream.destroyed) return;
-    const { header, trailer } = context?.said ?? NOTHING_SAID;
-    if (framing.protocol === "grpc" && !header && !trailer) {
-      stream.on("wantTrailers", sendGoodTrailers);
-      stream.respond(this.#header(undefined), WITH_TRAILERS);
-      stream.end(frame);
-      return;
-    }
     this.#respond(context, framing.isEnveloped ? undefined : frame.length);
-    if (framing.isEnveloped) stream.write(frame);
-    this.#finish(context, framing.isEnveloped ? undefined : frame);
+    if (framing.protocol !== "grpc" && framing.isEnveloped) stream.write(frame);
+    this.#finish(context, framing.protocol === "grpc" || !framing.isEnveloped ? frame : undefined);
   }
 
   #finish(context: LeanContext | undefined, last?: Buffer): void {
     const { stream, framing } = this.#head;
     const trailer = context?.said.trailer;
-    if (framing.protocol === "grpc") {
-      if (trailer) this.#trailers = { ...nodeHeaders(trailer), ...GOOD_TRAILERS };
-      stream.end();
-    } else stream.end(last ?? goodEnd(framing, trailer));
+    if (framing.protocol !== "grpc") stream.end(last ?? goodEnd(framing, trailer));
+    else stream.end(last, trailer ? [...fieldsOf(trailer), ...GOOD_TRAILERS] : GOOD_TRAILERS);
   }
 
   // Connect lays the error out; what stands before it on the stream stays.
@@ -183,7 +163,7 @@ export class LeanRun {
     const { stream, requestId } = this.#head;
     const mapped = toConnectError(error, requestId);
     this.#ended(mapped);
-    if (stream.destroyed) return;
+    if (stream.closed) return;
     const failure = {
       error: mapped,
       requestId,
@@ -192,8 +172,7 @@ export class LeanRun {
     const answer = await throughConnect(this.#call.connect, this.#toConnect(), only([]), failure);
     if (!hasBegun) return await writeAnswer(answer, stream);
     for await (const chunk of (answer.body ?? []) as AsyncIterable<Uint8Array>) stream.write(chunk);
-    this.#trailers = nodeHeaders(answer.trailer);
-    stream.end();
+    stream.end(undefined, fieldsOf(answer.trailer));
   }
 
   async #throughConnect(body: Buffer): Promise<void> {
@@ -267,10 +246,6 @@ export class LeanRun {
 function lasting(head: CallHead): CallHead {
   const { authorization: _authorization, ...headers } = head.headers;
   return { ...head, headers };
-}
-
-function sendGoodTrailers(this: ServerHttp2Stream): void {
-  this.sendTrailers(GOOD_TRAILERS);
 }
 
 // Names and values by turns, each name once.

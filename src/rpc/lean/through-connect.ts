@@ -1,6 +1,7 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { createContextKey, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { RequestHeaders } from "../../http2/request-head.ts";
+import type { ServerStream } from "../../http2/server-stream.ts";
 import { bodyKey, PeekableBody } from "../peekable-body.ts";
 import { headersOf } from "./lean-context.ts";
 
@@ -21,7 +22,7 @@ export const failureKey = createContextKey<Failure | undefined>(undefined, { des
  */
 export async function throughConnect(
   rpc: UniversalHandler,
-  call: { readonly headers: IncomingHttpHeaders; readonly signal: AbortSignal },
+  call: { readonly headers: RequestHeaders; readonly signal: AbortSignal },
   body: AsyncIterable<Uint8Array>,
   failure?: Failure,
 ): Promise<UniversalServerResponse> {
@@ -43,21 +44,19 @@ export async function throughConnect(
 }
 
 /** Writes an answer of Connect to a stream that has none yet. */
-export async function writeAnswer(answer: UniversalServerResponse, stream: ServerHttp2Stream): Promise<void> {
+export async function writeAnswer(answer: UniversalServerResponse, stream: ServerStream): Promise<void> {
   const { status, header, trailer, body } = answer;
-  if (stream.destroyed) return;
-  if (trailer) stream.once("wantTrailers", () => stream.sendTrailers(nodeHeaders(trailer)));
-  stream.respond({ ":status": status, ...nodeHeaders(header) }, { waitForTrailers: trailer !== undefined });
+  stream.respond([":status", String(status), ...fieldsOf(header)]);
   for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
     if (!stream.write(chunk)) await untilTaken(stream);
-    if (stream.destroyed) return;
+    if (stream.closed) return;
   }
-  stream.end();
+  stream.end(undefined, trailer && fieldsOf(trailer));
 }
 
 /** Waits until a stream takes more, or is gone. */
-export async function untilTaken(stream: ServerHttp2Stream): Promise<void> {
-  if (stream.destroyed) return;
+export async function untilTaken(stream: ServerStream): Promise<void> {
+  if (stream.closed) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {
       stream.off("drain", done);
@@ -69,7 +68,7 @@ export async function untilTaken(stream: ServerHttp2Stream): Promise<void> {
   });
 }
 
-/** Headers as Node takes them. */
-export function nodeHeaders(headers: Headers | undefined): Record<string, string> {
-  return headers ? Object.fromEntries(headers) : {};
+/** Headers as names and values by turns. */
+export function fieldsOf(headers: Headers | undefined): string[] {
+  return headers ? [...headers].flat() : [];
 }

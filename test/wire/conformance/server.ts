@@ -74,8 +74,8 @@ const listener = await listen(
   wanted.useTls ? { cert: text(cert), key: text(key) } : undefined,
   forward
     ? {
-        serveStream: (stream, headers) => {
-          forward.stream(stream, headers);
+        serveStream: (stream) => {
+          forward.stream(stream);
           return true;
         },
       }
