@@ -116,8 +116,9 @@ export class ServerStream extends EventEmitter {
     this.#sink = sink;
     const early = this.#early;
     this.#early = undefined;
-    for (const chunk of early ?? []) sink.data(chunk);
-    if (this.incoming.isEnded) sink.end();
+    // Whoever drops the rest in the middle hears of nothing more.
+    for (const chunk of early ?? []) if (this.#sink === sink) sink.data(chunk);
+    if (this.incoming.isEnded && this.#sink === sink) sink.end();
   }
 
   /** Reads on, and drops what comes. */

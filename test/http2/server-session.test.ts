@@ -260,6 +260,29 @@ describe("bytes mean the same", () => {
   });
 });
 
+it("a body that came before anybody read it is read from its beginning, until its reader has enough", async () => {
+  const data = (text: string) => frame(FRAME.DATA, 0, 1, text);
+  const end = frame(FRAME.DATA, FLAG.END_STREAM, 1, "d");
+  const heard: string[] = [];
+  const late: ServerStream[] = [];
+  await exchange(
+    [HELLO, requestHeaders(1, "POST", "/"), data("a"), data("b"), data("c"), end],
+    {},
+    (stream) => {
+      late.push(stream);
+    },
+  );
+  const [stream] = late as [ServerStream];
+  stream.read({
+    data: (chunk) => {
+      heard.push(chunk.toString());
+      if (heard.length === 2) stream.discard();
+    },
+    end: () => void heard.push("end"),
+  });
+  expect(heard).toEqual(["a", "b"]);
+});
+
 describe("what comes for a stream that is over", () => {
   const body = frame(FRAME.DATA, 0, 1, "late");
   const trailers = frame(FRAME.HEADERS, FLAG.END_HEADERS | FLAG.END_STREAM, 1, headerBlock([["x", "y"]]));
