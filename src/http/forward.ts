@@ -54,17 +54,28 @@ export class Forward {
       stream.close(CODE.INTERNAL_ERROR);
       return;
     }
+    let header: string[] | undefined;
     let trailers: http2.IncomingHttpHeaders | undefined;
-    upstream.on("response", (answer) => stream.respond(listOf(answer)));
+    // A header goes with the body that came with it, as the other process has sent them: in one piece.
+    const respond = (): void => {
+      if (header) stream.respond(header);
+      header = undefined;
+    };
+    upstream.on("response", (answer) => {
+      header = listOf(answer);
+      setImmediate(respond);
+    });
     upstream.on("trailers", (all) => {
       trailers = all;
     });
     upstream.on("data", (chunk: Buffer) => {
+      respond();
       if (!stream.write(chunk)) upstream.pause();
     });
     stream.on("drain", () => upstream.resume());
     // Trailers have come before the body's end is told. The call may be open still: its client has not ended its side.
     upstream.on("end", () => {
+      respond();
       if (stream.headersSent) stream.end(undefined, trailers && listOf(trailers));
     });
     if (!stream.endAfterHeaders) sendBody(stream, upstream);
@@ -73,6 +84,7 @@ export class Forward {
     });
     upstream.once("close", () => {
       const { rstCode } = upstream;
+      respond();
       if (rstCode !== CODE.NO_ERROR) stream.close(rstCode);
       else if (!stream.headersSent) stream.close(CODE.INTERNAL_ERROR);
     });
