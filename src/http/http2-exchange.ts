@@ -26,6 +26,7 @@ class Http2Request extends Readable {
   readonly socket: { readonly encrypted?: true };
   readonly #stream: ServerStream;
   #isRead = false;
+  #isWhole = false;
   /** Bytes that nobody has asked for yet. */
   #waiting = 0;
 
@@ -39,7 +40,11 @@ class Http2Request extends Readable {
     this.authority = authority ?? headers.host ?? "";
     this.headers = headers;
     this.socket = stream.connection.isEncrypted ? { encrypted: true } : {};
-    stream.once("close", () => setImmediate(() => this.destroy()));
+    // As Node's: what has come of it ends, and whoever wants to know asks whether that is all.
+    stream.once("close", () => {
+      if (!this.#isWhole) this.push(null);
+      this.emit("close");
+    });
   }
 
   /** What tells that this is HTTP/2. */
@@ -49,7 +54,7 @@ class Http2Request extends Readable {
 
   /** Whether all of it has come. */
   get complete(): boolean {
-    return this.#stream.incoming.isEnded;
+    return this.#isWhole;
   }
 
   override _read(): void {
@@ -62,7 +67,10 @@ class Http2Request extends Readable {
         if (this.push(chunk)) this.#stream.consumed(chunk.length);
         else this.#waiting += chunk.length;
       },
-      end: () => void this.push(null),
+      end: () => {
+        this.#isWhole = true;
+        this.push(null);
+      },
     });
   }
 

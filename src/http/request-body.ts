@@ -11,6 +11,7 @@ export async function bodyOf(request: Request, maxBytes: number): Promise<string
     if (bytes > maxBytes) throw requestTooLarge(maxBytes);
     parts.push(part as Buffer);
   }
+  if (!request.complete) throw new HubError("INVALID_REQUEST", "body: has not come whole; send it again");
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(parts));
   } catch (error) {
