@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Client, type QueryResultRow } from "pg";
 import { afterAll, beforeAll, describe } from "vitest";
 import type { Place } from "../../../src/adapters/postgres/opening.ts";
@@ -49,8 +50,27 @@ export async function describeEngines(
   await describeWith(`${name}, on PostgreSQL 18`, () => sharedPostgres(18), onServer);
 }
 
+// V8 may end the process when a thread ends whose PGlite was the last to use its code (nodejs/node#64500). A process of tests
+// opens and closes many, so it keeps the code for all of them.
+let code: Promise<readonly object[]> | undefined;
+// The types of Node have no value of that name.
+const { WebAssembly: wasm } = globalThis as unknown as {
+  readonly WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
+};
+
+function keepCode(): Promise<readonly object[]> {
+  const directory = dirname(createRequire(import.meta.url).resolve("@electric-sql/pglite"));
+  code ??= Promise.all(
+    ["pglite.wasm", "initdb.wasm"].map(
+      async (file) => await wasm.compile(await readFile(join(directory, file))),
+    ),
+  );
+  return code;
+}
+
 /** PGlite in a directory of its own, or in the directory of a hub that is not running, which stays. */
 export async function openPglite(options: Partial<StoreOptions> = {}, ofHub?: string): Promise<Engine> {
+  await keepCode();
   const dataDir = ofHub ?? (await mkdtemp(join(tmpdir(), "central-hub-pglite-")));
   const place: Place = { embeddedIn: join(dataDir, "pglite"), lock: () => ({ release() {} }) };
   const store = new PostgresUserEventStore(storeOptions(place, options));
