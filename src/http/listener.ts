@@ -6,7 +6,7 @@ import { ConnectionLimits } from "./connection-limits.ts";
 import type { Hold } from "./hold.ts";
 import { serveSession } from "./http2-connection.ts";
 import { letGoAfterGoodbye, plainServer, type Server, secureServer } from "./servers.ts";
-import { discardRest, type SessionLimits } from "./session-guard.ts";
+import type { SessionLimits } from "./session-guard.ts";
 
 /** A request over HTTP/1.1, or one over HTTP/2 that looks like it (`http2-exchange.ts`). */
 export type Request = http.IncomingMessage & { readonly authority?: string };
@@ -166,6 +166,14 @@ function finishRequest(request: Request, response: Response): void {
   response.once("finish", () => {
     if (!request.complete) discardRest(request);
   });
+}
+
+function discardRest(body: Request): void {
+  // Whoever began to read has left, and would keep the stream from flowing.
+  body.removeAllListeners("readable");
+  body.removeAllListeners("data");
+  body.on("data", () => {});
+  body.resume();
 }
 
 async function drain(

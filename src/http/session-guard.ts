@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import { CODE } from "../http2/constants.ts";
 import type { ServerSession } from "../http2/server-session.ts";
 
@@ -24,18 +23,6 @@ export interface SessionLimits {
 
 /** Time that a client has to act on a goodbye. */
 export const LEAVE_MS = 1_000;
-
-/**
- * Reads what is left of a request and drops it. A call that is answered before its body has ended, such as one that
- * is too large, leaves the rest unread: without this its client would wait for ever to send it.
- */
-export function discardRest(body: Readable): void {
-  // Whoever began to read has left, and would keep the stream from flowing.
-  body.removeAllListeners("readable");
-  body.removeAllListeners("data");
-  body.on("data", () => {});
-  body.resume();
-}
 
 /** What watches over one HTTP/2 connection. */
 export interface SessionGuard {

@@ -172,7 +172,7 @@ export class LeanRun {
     const answer = await throughConnect(this.#call.connect, this.#toConnect(), only([]), failure);
     if (!hasBegun) return await writeAnswer(answer, stream);
     for await (const chunk of (answer.body ?? []) as AsyncIterable<Uint8Array>) stream.write(chunk);
-    stream.end(undefined, fieldsOf(answer.trailer));
+    stream.end(undefined, answer.trailer && fieldsOf(answer.trailer));
   }
 
   async #throughConnect(body: Buffer): Promise<void> {

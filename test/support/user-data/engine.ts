@@ -52,6 +52,7 @@ export async function describeEngines(
 
 // V8 may end the process when a thread ends whose PGlite was the last to use its code (nodejs/node#64500). A process of tests
 // opens and closes many, so it keeps the code for all of them.
+const PGLITE_DIR = dirname(createRequire(import.meta.url).resolve("@electric-sql/pglite"));
 let code: Promise<readonly object[]> | undefined;
 // The types of Node have no value of that name.
 const { WebAssembly: wasm } = globalThis as unknown as {
@@ -59,12 +60,9 @@ const { WebAssembly: wasm } = globalThis as unknown as {
 };
 
 function keepCode(): Promise<readonly object[]> {
-  const directory = dirname(createRequire(import.meta.url).resolve("@electric-sql/pglite"));
-  code ??= Promise.all(
-    ["pglite.wasm", "initdb.wasm"].map(
-      async (file) => await wasm.compile(await readFile(join(directory, file))),
-    ),
-  );
+  const compile = async (file: string): Promise<object> =>
+    await wasm.compile(await readFile(join(PGLITE_DIR, file)));
+  code ??= Promise.all(["pglite.wasm", "initdb.wasm"].map(compile));
   return code;
 }
 
