@@ -47,10 +47,17 @@ function threadsOfV8(): readonly string[] {
 }
 
 async function answer(bytes: Uint8Array): Promise<void> {
-  const reply = await database.execProtocolRaw(bytes);
-  // A copy of its own: the reply may be a view of the database's memory, which cannot be given away.
-  const owned = reply.slice();
+  const owned = await answerTo(bytes);
   port.postMessage(owned satisfies FromWorker, [owned.buffer]);
+}
+
+// As a stream: of what it gives in one piece, PGlite keeps every message for ever.
+async function answerTo(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  // Each is a view of the database's memory, which cannot be given away.
+  await database.execProtocolRawStream(bytes, { onRawData: (part) => parts.push(new Uint8Array(part)) });
+  if (parts.length === 1) return parts[0] as Uint8Array<ArrayBuffer>;
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 // What the client before has left: a transaction in its middle, settings, prepared statements.
