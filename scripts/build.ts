@@ -26,7 +26,7 @@ await build({
     main: "src/main.ts",
     "worker-main": "src/worker.ts",
     client: "src/client/client.ts",
-    "pglite-worker": "src/adapters/postgres/pglite-worker.ts",
+    "embedded-thread": "src/embedded-thread.ts",
   },
   // As deep as a room of src/, so that paths from a file to configs/ and proto/ hold in both.
   outdir: "dist/bundle",

@@ -74,6 +74,7 @@ export async function openUserData({
   const relays: Relay[] = [];
   const wake = onStored ?? ((database: number) => relays[database]?.wake());
   let retention: ReturnType<typeof startRetention> | undefined;
+  const bounds = { events: settings.queueEvents, eventsPerUser: settings.queueEventsPerUser };
   const stores = places.map(
     (place, index) =>
       new PostgresUserEventStore({
@@ -84,11 +85,11 @@ export async function openUserData({
         monthsAhead: settings.databaseMonthsAhead,
         hasOutbox: databaseOutbox === "on" || isRelayed,
         onOutbox: () => wake(index),
+        bounds,
         onOpen: () => retention?.wake(index),
         logger,
       }),
   );
-  const bounds = { events: settings.queueEvents, eventsPerUser: settings.queueEventsPerUser };
   const router = new DataRouter(config);
   const rule = new RetentionRule(config, router);
   const data = new UserData(router, stores, storeOf, bounds, countIngest(metrics));
@@ -149,8 +150,8 @@ function countIngest(metrics: Metrics): IngestWatch {
       size(events);
       time(seconds);
     },
-    settled: (outcome) => {
-      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    settled: (outcome, events = 1) => {
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + events);
     },
   };
 }
@@ -172,7 +173,12 @@ function placesOf(settings: Settings): { places: readonly Place[]; storeOf: (buc
   const { databaseUrl: url, databaseAdminUrl: adminUrl } = settings;
   if (url !== "") return { places: [{ url, adminUrl, mayBypass }], storeOf: () => 0 };
   const embeddedIn = join(resolve(settings.dataDir), "pglite");
-  return { places: [{ embeddedIn, lock: () => lockDirectory(embeddedIn, "pglite") }], storeOf: () => 0 };
+  // In the bundle it is a file beside this one, in JavaScript.
+  const program = import.meta.url.endsWith(".ts")
+    ? new URL("./embedded-thread.ts", import.meta.url)
+    : new URL("./embedded-thread.js", import.meta.url);
+  const lock = () => lockDirectory(embeddedIn, "pglite");
+  return { places: [{ embeddedIn, program, lock }], storeOf: () => 0 };
 }
 
 function backfillOf(position: string, router: DataRouter): Backfill | undefined {

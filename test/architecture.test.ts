@@ -87,10 +87,16 @@ const HOUSE: House = {
     "user-data.ts": {
       rooms: [
         ...["settings", "config", "data", "health", "adapters/files", "adapters/postgres", "telemetry"],
-        ...["lifecycle.ts", "outbox-relay.ts", "retention-job.ts", "errors.ts"],
+        ...["lifecycle.ts", "outbox-relay.ts", "retention-job.ts", "embedded-thread.ts", "errors.ts"],
       ],
       gen: "none",
       builtins: "pure",
+      packages: [],
+    },
+    "embedded-thread.ts": {
+      rooms: ["data", "http", "rpc", "adapters/postgres"],
+      gen: "none",
+      builtins: "any",
       packages: [],
     },
     "outbox-relay.ts": {

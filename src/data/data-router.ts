@@ -1,5 +1,5 @@
-import type { DataRoute } from "../../gen/centralhub/config/v1/data_routes_pb.ts";
-import type { ConfigManager } from "../config/config-manager.ts";
+import type { DataRoute, DataRoutesConfig } from "../../gen/centralhub/config/v1/data_routes_pb.ts";
+import type { DocumentSet } from "../config/document-set.ts";
 import { HubError, unknownName } from "../errors.ts";
 import { EVENT_TABLES, type EventTable, eventTable } from "./event-tables.ts";
 import type { LegalHold } from "./user-event-store.ts";
@@ -26,7 +26,14 @@ interface Routes {
   readonly byTable: ReadonlyMap<string, Declared>;
 }
 
-type Snapshots = Pick<ConfigManager, "snapshot">;
+/** The part of a configuration that says where events go. */
+interface Snapshots {
+  readonly snapshot: {
+    readonly documents: Pick<DocumentSet, "versions"> & {
+      readonly dataRoutes?: { readonly message: DataRoutesConfig } | undefined;
+    };
+  };
+}
 
 /** Event type → data type → table, retention class and topic, as the newest data-routes.yaml says. */
 export class DataRouter {
@@ -36,6 +43,11 @@ export class DataRouter {
 
   constructor(config: Snapshots) {
     this.#config = config;
+  }
+
+  /** What is declared. */
+  get declared(): DataRoutesConfig | undefined {
+    return this.#config.snapshot.documents.dataRoutes?.message;
   }
 
   /** Where an event goes. Throws UNKNOWN_EVENT_TYPE, naming the known ones. */
@@ -124,7 +136,7 @@ export class DataRouter {
   }
 
   #now(): Routes {
-    const message = this.#config.snapshot.documents.dataRoutes?.message;
+    const message = this.declared;
     if (this.#source !== message) {
       this.#routes = routesOf(message?.dataTypes ?? {});
       this.#source = message;

@@ -2,6 +2,9 @@ import { HubError } from "../errors.ts";
 import type { Appended, NewEvent } from "./user-event.ts";
 import type { UserEventStore } from "./user-event-store.ts";
 
+/** What stores batches. */
+export type BatchStore = Pick<UserEventStore, "lanes" | "batchEvents" | "append">;
+
 /** How much may wait, in events. */
 export interface IngestBounds {
   readonly events: number;
@@ -20,11 +23,12 @@ export interface Patience {
 export interface IngestWatch {
   /** A batch of so many events has been stored, or not, in so many seconds. */
   flushed(events: number, seconds: number): void;
-  /** What became of an event: "saved", "repeated" (it was there), "conflict", "erased", or the reason of its refusal. */
-  settled(outcome: string): void;
+  /** What became of events, of one where no number is given: "saved", "repeated" (it was there), "conflict", "erased", or the reason of its refusal. */
+  settled(outcome: string, events?: number): void;
 }
 
-const NOBODY: IngestWatch = { flushed() {}, settled() {} };
+/** Hears nothing. */
+export const NOBODY: IngestWatch = { flushed() {}, settled() {} };
 
 /** Hears once what became of an event; `place` is what was given with it. */
 export type Settle = (outcome: Appended | HubError, event: NewEvent, place: number) => void;
@@ -50,7 +54,7 @@ const RETRY_MAX_MS = 5_000;
  * transaction as soon as the one before has returned. Nobody waits for a timer, and nobody is answered before the commit.
  */
 export class Ingest {
-  readonly #store: UserEventStore;
+  readonly #store: BatchStore;
   readonly #bounds: IngestBounds;
   readonly #onStored: (userIds: ReadonlySet<string>) => void;
   readonly #lanes: readonly Lane[];
@@ -61,7 +65,7 @@ export class Ingest {
 
   /** `onStored` hears of the users of each batch that has been committed. */
   constructor(
-    store: UserEventStore,
+    store: BatchStore,
     bounds: IngestBounds,
     onStored: (userIds: ReadonlySet<string>) => void = () => {},
     watch: IngestWatch = NOBODY,

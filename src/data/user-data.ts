@@ -1,35 +1,15 @@
-import { setImmediate as turn } from "node:timers/promises";
-import { HubError } from "../errors.ts";
 import { bucketOf } from "./buckets.ts";
 import type { DataRouter } from "./data-router.ts";
-import { type GivenBody, givenBody } from "./event-body.ts";
-import { eventIdFloor, givenEventId, LAST_EVENT_ID, newEventId } from "./event-id.ts";
+import { eventIdFloor, LAST_EVENT_ID } from "./event-id.ts";
+import type { EventImporter } from "./event-import.ts";
 import type { EventPage } from "./event-page.ts";
-import { Ingest, type IngestBounds, type IngestWatch, type Patience, type Settle } from "./ingest.ts";
+import { Ingest, type IngestBounds, type IngestWatch, NOBODY, type Patience } from "./ingest.ts";
+import { type GivenEvent, Intake, type Saved } from "./intake.ts";
 import { openPageToken, sealPageToken } from "./page-token.ts";
-import { refusal } from "./refusal.ts";
-import { digestOf } from "./sha256.ts";
-import type { Appended, NewEvent } from "./user-event.ts";
 import type { LegalHold, UserEventStore } from "./user-event-store.ts";
-import { isUserId } from "./user-id.ts";
+import { checkUserId } from "./user-id.ts";
 import { type Tail, tailOf } from "./user-tail.ts";
 import { UserTails } from "./user-tails.ts";
-
-/** An event as it came. */
-export interface GivenEvent extends GivenBody {
-  readonly userId: string;
-  readonly eventType: string;
-  /** Empty: the hub makes one. */
-  readonly eventId: string;
-}
-
-/** A stored event, for its sender. */
-export interface Saved {
-  readonly eventId: string;
-  readonly dataType: string;
-  readonly recordTimeUs: bigint;
-  readonly sequence: bigint;
-}
 
 /** Which page of a user's data is wanted. Times are in milliseconds since 1970; undefined: no bound. */
 export interface Wanted {
@@ -49,8 +29,6 @@ const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
 /** Bytes of payloads in one answer: gRPC clients take messages of 4 MiB, and a payload may be in one twice. */
 export const ANSWER_BYTES = 1024 * 1024;
-/** Events of a call that are taken in before other calls get a turn. */
-const EVENTS_PER_TURN = 16;
 
 interface Part {
   readonly store: UserEventStore;
@@ -63,11 +41,7 @@ export class UserData {
   readonly #parts: readonly Part[];
   readonly #partOf: (bucket: number) => number;
   readonly #tails: UserTails;
-  /**
-   * Events of one call that are on their way at a time: a batch that each lane stores, and one that it takes next. More
-   * would only be carried along by each garbage collection until it is their turn.
-   */
-  readonly #eventsAhead: number;
+  readonly #intake: Intake;
 
   /** `storeOf` says which of the stores has a bucket. */
   constructor(
@@ -75,16 +49,22 @@ export class UserData {
     stores: readonly UserEventStore[],
     storeOf: (bucket: number) => number,
     bounds: IngestBounds,
-    watch?: IngestWatch,
+    watch: IngestWatch = NOBODY,
   ) {
     this.router = router;
     this.#partOf = storeOf;
-    this.#tails = new UserTails((userId) => this.#of(userId).store);
-    this.#eventsAhead = stores.reduce((sum, { lanes, batchEvents }) => sum + 2 * lanes * batchEvents, 0);
+    this.#tails = new UserTails(
+      (userId) => this.#of(userId).store,
+      (isFollowed) => this.importer?.follow(isFollowed),
+    );
+    const batches = stores.reduce((sum, { lanes, batchEvents }) => sum + lanes * batchEvents, 0);
+    this.#intake = new Intake(router, (userId) => this.#of(userId).ingest, batches);
     this.#parts = stores.map((store) => ({
       store,
       ingest: new Ingest(store, bounds, (userIds) => this.#tails.wake(userIds), watch),
     }));
+    const { flushed, settled } = watch;
+    this.importer?.tell({ flushed, settled, stored: (userIds) => this.#tails.wake(userIds) });
   }
 
   /** The databases. */
@@ -94,7 +74,7 @@ export class UserData {
 
   /** Events that wait to be stored. */
   get waiting(): number {
-    return this.#parts.reduce((sum, { ingest }) => sum + ingest.waiting, 0);
+    return this.#parts.reduce((sum, { ingest }) => sum + ingest.waiting, this.importer?.waiting ?? 0);
   }
 
   /** Open live tails. */
@@ -102,73 +82,23 @@ export class UserData {
     return this.#tails.followers;
   }
 
-  /** Stores an event, and answers after the commit. */
-  save(given: GivenEvent, patience: Patience): Promise<Saved> {
-    return new Promise((resolve, reject) => {
-      this.#put(given, patience, (outcome, event) => {
-        const result = resultOf(outcome, event);
-        if (result instanceof Error) reject(result);
-        else resolve(result);
-      });
-    });
+  /** What stores the events of calls with many; undefined: `saveAll` does, as several databases or a server's have it. */
+  get importer(): EventImporter | undefined {
+    return this.#parts.length === 1 ? this.#parts[0]?.store.importer : undefined;
   }
 
-  /**
-   * Stores events, and answers after the last commit with what became of each, in their order: one bad event does not
-   * fail the others. `admit` throws for a user that the caller may not act for.
-   */
-  async saveAll(
+  /** Stores an event, and answers after the commit. */
+  save(given: GivenEvent, patience: Patience): Promise<Saved> {
+    return this.#intake.save(given, patience);
+  }
+
+  /** Stores the events of a call, as Intake does. */
+  saveAll(
     all: readonly GivenEvent[],
     admit: (userId: string) => void,
     patience: Patience,
   ): Promise<readonly (Saved | Error)[]> {
-    const results = new Array<Saved | Error>(all.length);
-    let settled = 0;
-    let wanted = Number.POSITIVE_INFINITY;
-    let wake = (): void => {};
-    const settle = (result: Saved | Error, at: number): void => {
-      results[at] = result;
-      settled += 1;
-      if (settled >= wanted) wake();
-    };
-    const settleEvent: Settle = (outcome, event, at) => settle(resultOf(outcome, event), at);
-    const untilSettled = (number: number): Promise<void> | undefined => {
-      if (settled >= number) return;
-      wanted = number;
-      return new Promise((resolve) => {
-        wake = resolve;
-      });
-    };
-    for (let at = 0; at < all.length; at++) {
-      const given = all[at] as GivenEvent;
-      // None waits for the one before, but other calls get their turn in between.
-      if (at > 0 && at % EVENTS_PER_TURN === 0) await turn();
-      if (at - settled >= this.#eventsAhead) await untilSettled(at + 1 - this.#eventsAhead);
-      try {
-        admit(given.userId);
-        this.#put(given, patience, settleEvent, at);
-      } catch (error) {
-        settle(error as Error, at);
-      }
-    }
-    await untilSettled(all.length);
-    return results;
-  }
-
-  #put(given: GivenEvent, patience: Patience, settle: Settle, place = 0): void {
-    const userId = checkUserId(given.userId);
-    const { dataType, table, topic, stateTopic } = this.router.ofEventType(given.eventType);
-    const isIdGiven = given.eventId !== "";
-    const eventId = isIdGiven ? givenEventId(given.eventId) : newEventId();
-    const body = givenBody(given);
-    const { eventType } = given;
-    const bodySha256 = digestOf(body);
-    this.#of(userId).ingest.put(
-      { userId, eventId, isIdGiven, eventType, dataType, table, topic, stateTopic, body, bodySha256 },
-      patience,
-      settle,
-      place,
-    );
+    return this.#intake.saveAll(all, admit, patience);
   }
 
   /** A page of a user's events of one data type, newest first. */
@@ -234,20 +164,4 @@ export class UserData {
     const at = this.#parts.length === 1 ? 0 : this.#partOf(bucketOf(userId));
     return this.#parts[at] as Part;
   }
-}
-
-function resultOf(outcome: Appended | HubError, { userId, eventId, dataType }: NewEvent): Saved | HubError {
-  if (outcome instanceof HubError) return outcome;
-  if (typeof outcome === "string") return refusal(outcome, userId, eventId);
-  return { eventId, dataType, recordTimeUs: outcome.recordTimeUs, sequence: outcome.sequence };
-}
-
-function checkUserId(userId: string): string {
-  if (!isUserId(userId)) {
-    throw new HubError(
-      "INVALID_REQUEST",
-      "user_id: must be 1 to 128 characters, none of them a control character",
-    );
-  }
-  return userId;
 }

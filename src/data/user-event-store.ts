@@ -1,4 +1,5 @@
 import type { KeyObject } from "node:crypto";
+import type { EventImporter } from "./event-import.ts";
 import type { EventPage, PageFrame } from "./event-page.ts";
 import type { EventTable } from "./event-tables.ts";
 import type { GoneEvent, GoneHistory, Signed } from "./history-records.ts";
@@ -60,6 +61,8 @@ export interface UserEventStore {
    * no HubError is the fault of an event of the batch.
    */
   append(events: readonly NewEvent[]): Promise<readonly Appended[]>;
+  /** Stores what calls with many events bring, where that is not better done through `append`. */
+  readonly importer?: EventImporter | undefined;
   /** Newest ids first. */
   page(query: PageQuery): Promise<EventPage>;
   /**

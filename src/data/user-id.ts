@@ -1,3 +1,5 @@
+import { HubError } from "../errors.ts";
+
 const CHARACTERS_MAX = 128;
 // Invisible in every log.
 const CONTROL = /\p{Cc}/u;
@@ -11,4 +13,15 @@ export function isUserId(text: string): boolean {
     !CONTROL.test(text) &&
     text.isWellFormed()
   );
+}
+
+/** The same text, if it may name a user. Throws INVALID_REQUEST. */
+export function checkUserId(userId: string): string {
+  if (!isUserId(userId)) {
+    throw new HubError(
+      "INVALID_REQUEST",
+      "user_id: must be 1 to 128 characters, none of them a control character",
+    );
+  }
+  return userId;
 }

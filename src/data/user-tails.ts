@@ -8,12 +8,18 @@ const POLL_MS = 500;
  */
 export class UserTails {
   readonly #storeOf: (userId: string) => UserEventStore;
+  readonly #onFollowed: (isFollowed: boolean) => void;
   readonly #followers = new Map<string, Set<() => void>>();
   readonly #heads = new Map<string, bigint>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(storeOf: (userId: string) => UserEventStore) {
+  /** `onFollowed` hears when somebody begins to follow, and when nobody does any longer. */
+  constructor(
+    storeOf: (userId: string) => UserEventStore,
+    onFollowed: (isFollowed: boolean) => void = () => {},
+  ) {
     this.#storeOf = storeOf;
+    this.#onFollowed = onFollowed;
   }
 
   /** Open streams. */
@@ -32,6 +38,7 @@ export class UserTails {
   /** Calls `follower` whenever something may be new; returns what ends that. */
   follow(userId: string, follower: () => void): () => void {
     const all = this.#followers.get(userId) ?? new Set();
+    if (this.#followers.size === 0) this.#onFollowed(true);
     this.#followers.set(userId, all.add(follower));
     this.#timer ??= setInterval(() => void this.#poll(), POLL_MS).unref();
     return () => {
@@ -39,7 +46,9 @@ export class UserTails {
       if (all.size > 0) return;
       this.#followers.delete(userId);
       this.#heads.delete(userId);
-      if (this.#followers.size === 0) this.stop();
+      if (this.#followers.size > 0) return;
+      this.stop();
+      this.#onFollowed(false);
     };
   }
 

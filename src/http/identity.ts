@@ -96,7 +96,7 @@ export function mayReadRestricted({ scopes }: Caller): boolean {
  * Lets a call about one user's data through. Throws USER_FORBIDDEN unless the caller is bound to that user or acts for
  * all, and says the same whether the user exists or not.
  */
-export function admitToUser(caller: Caller, userId: string): void {
+export function admitToUser(caller: Pick<Caller, "scopes" | "userId">, userId: string): void {
   if (caller.scopes.has("*") || caller.scopes.has(ALL_USERS)) return;
   if (caller.userId !== undefined && caller.userId === userId) return;
   const message = `user_id: is not the user that the token is bound to; ask for a token of that user, or one with the scope "${ALL_USERS}"`;

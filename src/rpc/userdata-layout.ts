@@ -3,11 +3,12 @@ import {
   GetUserDataResponseSchema,
   type SaveUserEventResponse,
   SaveUserEventResponseSchema,
+  type SaveUserEventResult,
   type SaveUserEventsResponse,
   SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { layOutPage } from "./page-layout.ts";
-import { PageMessage } from "./userdata-messages.ts";
+import { ImportedMessage, PageMessage } from "./userdata-messages.ts";
 import { WireWriter } from "./wire-writer.ts";
 
 /** Lays out a message as `toBinary` would; what it gives is good until the next one. Throws for one that it does not know how to. */
@@ -29,11 +30,16 @@ function page(message: Message): Uint8Array {
   throw new TypeError("not a page with its text");
 }
 
-function results({ results }: SaveUserEventsResponse): Uint8Array {
+function results(message: SaveUserEventsResponse): Uint8Array {
+  return message instanceof ImportedMessage ? message.bytes : layOutResults(message.results);
+}
+
+/** Lays out a SaveUserEventsResponse with these results; what it gives is good until the next one. */
+export function layOutResults(results: readonly SaveUserEventResult[]): Uint8Array {
   const writer = new WireWriter();
   for (let index = results.length - 1; index >= 0; index--) {
     const before = writer.length;
-    const { outcome } = results[index] as SaveUserEventsResponse["results"][number];
+    const { outcome } = results[index] as SaveUserEventResult;
     if (outcome.case === "saved") {
       const event = writer.length;
       saved(writer, outcome.value);

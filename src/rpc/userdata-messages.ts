@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
 import type { GetUserDataResponse } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
@@ -7,10 +7,12 @@ import {
   SaveUserEventErrorSchema,
   type SaveUserEventResponse,
   type SaveUserEventResult,
+  type SaveUserEventsResponse,
+  SaveUserEventsResponseSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { readBody } from "../data/event-body.ts";
 import type { EventPage } from "../data/event-page.ts";
-import type { Saved } from "../data/user-data.ts";
+import type { Saved } from "../data/intake.ts";
 import type { ShownEvent } from "../data/user-event.ts";
 import { type Reason, reasonOf } from "../errors.ts";
 import { toConnectError } from "./error-mapping.ts";
@@ -63,6 +65,22 @@ export class PageMessage implements GetUserDataResponse {
     // What goes by the schema asks several times.
     this.#events ??= this.page.events.map((event) => userEventMessage(event, this.dataType, this.hasJson));
     return this.#events;
+  }
+}
+
+/** The answer to a call with many events that was laid out where they were stored. */
+export class ImportedMessage implements SaveUserEventsResponse {
+  readonly $typeName = "centralhub.userdata.v1.SaveUserEventsResponse";
+  readonly bytes: Uint8Array;
+  #results: SaveUserEventResult[] | undefined;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  get results(): SaveUserEventResult[] {
+    this.#results ??= fromBinary(SaveUserEventsResponseSchema, this.bytes).results;
+    return this.#results;
   }
 }
 

@@ -57,20 +57,67 @@ function validEvent(bytes: Buffer): SaveUserEventRequest | undefined {
   return isValid ? event : undefined;
 }
 
-// Each event is checked when it is stored, and by itself.
-function events(bytes: Buffer): SaveUserEventsRequest | undefined {
-  const all: SaveUserEventRequest[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    if (bytes[at] !== EVENTS || all.length === EVENTS_MAX) return undefined;
+/**
+ * A request with many events, which are read when they are first asked for. All of their fields are texts, so there is nothing
+ * in them that cannot be read. Each event is checked when it is stored, and by itself.
+ */
+export class EventsMessage implements SaveUserEventsRequest {
+  readonly $typeName = "centralhub.userdata.v1.SaveUserEventsRequest";
+  readonly bytes: Buffer;
+  /** How many events there are. */
+  readonly count: number;
+  #events: SaveUserEventRequest[] | undefined;
+
+  constructor(bytes: Buffer, count: number) {
+    this.bytes = bytes;
+    this.count = count;
+  }
+
+  get events(): SaveUserEventRequest[] {
+    this.#events ??= readEvents(this.bytes);
+    return this.#events;
+  }
+}
+
+function events(bytes: Buffer): EventsMessage | undefined {
+  let count = 0;
+  for (let at = 0; at < bytes.length; count++) {
+    if (bytes[at] !== EVENTS || count === EVENTS_MAX) return undefined;
     const length = numberAt(bytes, at + 1);
     const start = at + 1 + varintBytes(length);
     at = start + length;
-    if (length < 0 || at > bytes.length) return undefined;
+    if (length < 0 || at > bytes.length || !hasPlainFields(bytes, start, at)) return undefined;
+  }
+  return count === 0 ? undefined : new EventsMessage(bytes, count);
+}
+
+// Whether an event has no fields but the texts that it may have.
+function hasPlainFields(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; ) {
+    const field = bytes[at];
+    if (field !== EVENT_JSON && field !== USER_ID && field !== EVENT_TYPE && field !== EVENT_ID) return false;
+    const length = numberAt(bytes, at + 1);
+    at += 1 + varintBytes(length) + length;
+    if (length < 0 || at > end) return false;
+  }
+  return true;
+}
+
+/** The events of a SaveUserEventsRequest of `EventsMessage`, or of one that its schema has written. */
+export function readEvents(given: Uint8Array): SaveUserEventRequest[] {
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  const all: SaveUserEventRequest[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = numberAt(bytes, at + 1);
+    // A request of another form, which only the schema reads.
+    if (bytes[at] !== EVENTS || length < 0) return fromBinary(SaveUserEventsRequestSchema, bytes).events;
+    const start = at + 1 + varintBytes(length);
+    at = start + length;
     all.push(
       plainEvent(bytes, start, at) ?? fromBinary(SaveUserEventRequestSchema, bytes.subarray(start, at)),
     );
   }
-  return all.length === 0 ? undefined : { $typeName: SaveUserEventsRequestSchema.typeName, events: all };
+  return all;
 }
 
 // An event whose payload is a text, with no field that is not known.

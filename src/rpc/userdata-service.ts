@@ -1,6 +1,11 @@
+import { toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { UserEvent } from "../../gen/centralhub/userdata/v1/userdata_pb.ts";
-import type { UserDataService } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import {
+  type SaveUserEventsRequest,
+  SaveUserEventsRequestSchema,
+  type UserDataService,
+} from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import type { AuditLog, AuditRecord } from "../config/audit.ts";
 import type { Erasure } from "../data/erasure.ts";
 import type { Patience } from "../data/ingest.ts";
@@ -18,7 +23,15 @@ import {
   sealMessage,
   verifiedMessage,
 } from "./userdata-history-messages.ts";
-import { momentMs, PageMessage, resultMessage, savedMessage, userEventMessage } from "./userdata-messages.ts";
+import {
+  ImportedMessage,
+  momentMs,
+  PageMessage,
+  resultMessage,
+  savedMessage,
+  userEventMessage,
+} from "./userdata-messages.ts";
+import { EventsMessage } from "./userdata-reading.ts";
 
 /** UserDataService over the events of users. Each call names its user, and who may act for that one is asked first. */
 export function userDataService(
@@ -68,8 +81,19 @@ export function userDataService(
       return savedMessage(await data.save(request, patience(context)));
     },
 
-    saveUserEvents: async ({ events }, context) => {
+    saveUserEvents: async (request, context) => {
       const requestId = context.values.get(requestIdKey);
+      if (data.importer) {
+        const call = {
+          ...importOf(request),
+          caller: context.values.get(callerKey),
+          requestId,
+          routes: data.router.declared,
+        };
+        const { deadline } = patience(context);
+        return new ImportedMessage(await data.importer.run(call, { deadline, signal: context.signal }));
+      }
+      const { events } = request;
       const admit = (userId: string): void => admitted(context, userId);
       const wait = patience(context);
       const all = await data.saveAll(events, admit, wait);
@@ -143,4 +167,11 @@ export function userDataService(
 
     getHistoryKeys: async () => ({ jwks: await history.jwks() }),
   };
+}
+
+// The request in bytes of its own.
+function importOf(request: SaveUserEventsRequest): { bytes: Uint8Array; events: number } {
+  if (!(request instanceof EventsMessage))
+    return { bytes: toBinary(SaveUserEventsRequestSchema, request), events: request.events.length };
+  return { bytes: new Uint8Array(request.bytes), events: request.count };
 }

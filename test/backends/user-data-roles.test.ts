@@ -48,6 +48,7 @@ await describeWith(
         connections: 1,
         monthsAhead: 3,
         hasOutbox: false,
+        bounds: { events: 50_000, eventsPerUser: 5_000 },
         logger: silentLogger,
       });
       const error = await store.open().catch((thrown) => thrown);

@@ -4,10 +4,11 @@ import { describe, expect, it } from "vitest";
 import {
   GetUserDataRequestSchema,
   SaveUserEventRequestSchema,
+  type SaveUserEventsRequest,
   SaveUserEventsRequestSchema,
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { validator } from "../../src/documents/validator.ts";
-import { READERS } from "../../src/rpc/userdata-reading.ts";
+import { EventsMessage, READERS, readEvents } from "../../src/rpc/userdata-reading.ts";
 
 const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 20 }).filter((value) => value.isWellFormed()),
@@ -164,6 +165,7 @@ describe("requests that are read by hand", () => {
 
 // What is not read by hand is left to the schema, so it may be anything.
 function expectSame(schema: DescMessage, bytes: Uint8Array): void {
+  if (schema.typeName === SaveUserEventsRequestSchema.typeName) expectSameEvents(bytes);
   const given = read(schema, bytes);
   if (!given) return;
   const expected = fromBinary(schema, bytes);
@@ -179,8 +181,24 @@ function read(schema: DescMessage, bytes: Uint8Array): Message | undefined {
   const reader = READERS.get(schema.typeName);
   if (!reader) throw new Error(`${schema.typeName} is not read by hand`);
   try {
-    return reader(Buffer.from(bytes));
+    const message = reader(Buffer.from(bytes));
+    if (!(message instanceof EventsMessage)) return message;
+    // Its events are read when they are asked for.
+    const { count, events, $typeName } = message;
+    expect(count).toBe(events.length);
+    return { $typeName, events } as Message;
   } catch {
     return undefined;
   }
+}
+
+// What the thread of an embedded database is given has been looked through by hand, or was written by the schema.
+function expectSameEvents(bytes: Uint8Array): void {
+  let message: SaveUserEventsRequest;
+  try {
+    message = fromBinary(SaveUserEventsRequestSchema, bytes);
+  } catch {
+    return;
+  }
+  expect(readEvents(toBinary(SaveUserEventsRequestSchema, message))).toEqual(message.events);
 }

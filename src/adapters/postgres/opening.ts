@@ -1,11 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";
+import type { IngestBounds } from "../../data/ingest.ts";
 import { HubError } from "../../errors.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { Database } from "./database.ts";
 import { toFailure, unavailable } from "./failure.ts";
 import { appliedMigrations, migrate, migrationsOf } from "./migrate.ts";
+import type { ThreadImports } from "./pglite.ts";
 import { selfCheck } from "./self-check.ts";
 
 /** Where user data is kept. */
@@ -13,6 +15,8 @@ export type Place =
   | {
       /** In this process, in a directory of its own. */
       readonly embeddedIn: string;
+      /** The program of its thread, which serves it with `serveEmbedded`. */
+      readonly program: URL;
       /** Takes the directory for this process alone; throws when another has it. */
       readonly lock: () => { release(): void };
     }
@@ -35,6 +39,10 @@ export interface OpenOptions {
   readonly connections: number;
   /** Months after this one that partitions are made for. */
   readonly monthsAhead: number;
+  /** Whether each event also gets a row in the outbox. */
+  readonly hasOutbox: boolean;
+  /** Of what waits to be stored by an embedded database itself. */
+  readonly bounds: IngestBounds;
   readonly logger: Logger;
 }
 
@@ -42,6 +50,8 @@ export interface OpenOptions {
 export interface OpenDatabase {
   readonly appends: Database;
   readonly reads: Database;
+  /** Where calls with many events are read and stored; undefined: here. */
+  readonly imports: ThreadImports | undefined;
   /** Ends when the database has gone for good and must be opened anew; undefined where it comes back by itself. */
   readonly lost: Promise<void> | undefined;
   /** For the relay of the outbox, so that it takes no connection from callers. */
@@ -63,7 +73,7 @@ const SHOWN_FAULTS = 3;
 /** Opens the database. Throws DATABASE_UNAVAILABLE, or DATABASE_UNFIT with what is wrong and what to do. */
 export async function openDatabase(options: OpenOptions): Promise<OpenDatabase> {
   const opened =
-    "embeddedIn" in options.place ? await embedded(options.place) : server(options.place, options);
+    "embeddedIn" in options.place ? await embedded(options.place, options) : server(options.place, options);
   try {
     await bringUpToDate(opened.appends, options);
     const inspect = () => inspectDatabase(opened.appends, options);
@@ -86,12 +96,15 @@ function openingFailure(error: unknown): HubError {
 
 type Opened = Omit<OpenDatabase, "inspect">;
 
-async function embedded({ embeddedIn, lock }: Extract<Place, { embeddedIn: string }>): Promise<Opened> {
+async function embedded(
+  { embeddedIn, program, lock }: Extract<Place, { embeddedIn: string }>,
+  { bounds, hasOutbox }: OpenOptions,
+): Promise<Opened> {
   await mkdir(embeddedIn, { recursive: true, mode: 0o700 });
   const held = tryLock(lock);
   try {
     const { openEmbedded } = await import("./pglite.ts");
-    const engine = await openEmbedded(join(embeddedIn, "data"));
+    const engine = await openEmbedded(program, { directory: join(embeddedIn, "data"), bounds, hasOutbox });
     // One session, which never goes away by itself; what it does in another thread needs no bound on this side.
     const pool = { stream: () => engine.openStream(), user: "postgres", max: 1, idleTimeoutMillis: 0 };
     const database = new Database({ pool, transactionMs: 0 });
@@ -105,6 +118,7 @@ async function embedded({ embeddedIn, lock }: Extract<Place, { embeddedIn: strin
       reads: database,
       relays: database,
       keeps: database,
+      imports: engine.imports,
       lost: engine.ended,
       close,
     };
@@ -139,7 +153,7 @@ function server({ url }: Extract<Place, { url: string }>, { lanes, connections }
   const close = async (): Promise<void> => {
     await Promise.all([appends, reads, relays, keeps].map((each) => each.close()));
   };
-  return { appends, reads, relays, keeps, lost: undefined, close };
+  return { appends, reads, relays, keeps, imports: undefined, lost: undefined, close };
 }
 
 async function bringUpToDate(database: Database, { place, migrations, logger }: OpenOptions): Promise<void> {

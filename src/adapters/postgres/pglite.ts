@@ -1,23 +1,26 @@
-import { Duplex } from "node:stream";
 import { Worker } from "node:worker_threads";
-import type { FromWorker, ToWorker } from "./pglite-worker.ts";
+import type { FromThread, ImportAnswer, ImportMessage, ThreadOptions, ToThread } from "./pglite-messages.ts";
+import { type Session, SessionStream } from "./session-stream.ts";
 
 /** PostgreSQL within this process, in a thread of its own. It has one session. */
 export interface EmbeddedDatabase {
   /** For `pg`: a socket, as far as that can tell. Only one may be open at a time. */
-  openStream(): Duplex;
+  openStream(): SessionStream;
+  /** Has a call with many events stored there. */
+  readonly imports: ThreadImports;
   /** Ends with the thread, whatever ended that. */
   readonly ended: Promise<void>;
   /** Writes out what is open and ends the thread. */
   close(): Promise<void>;
 }
 
-/** Opens the database in a directory, which is made when it is not there. The caller holds the lock of it. */
-export async function openEmbedded(directory: string): Promise<EmbeddedDatabase> {
-  // In the bundle the worker is a file beside it, in JavaScript.
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const worker = new Worker(new URL(`./pglite-worker.${extension}`, import.meta.url), {
-    workerData: { directory },
+/**
+ * Opens the database in a directory, which is made when it is not there. The caller holds the lock of it. `program` is that of
+ * its thread.
+ */
+export async function openEmbedded(program: URL, options: ThreadOptions): Promise<EmbeddedDatabase> {
+  const worker = new Worker(program, {
+    workerData: options,
     // What PostgreSQL prints on its own is for nobody.
     stdout: true,
   });
@@ -26,11 +29,11 @@ export async function openEmbedded(directory: string): Promise<EmbeddedDatabase>
     worker.once("exit", (code) => reject(new Error(`the embedded database has ended with code ${code}`)));
   });
   ended.catch(() => {});
-  const hear = (wanted: FromWorker): Promise<void> =>
+  const hear = (wanted: FromThread): Promise<void> =>
     Promise.race([
       ended,
       new Promise<void>((resolve) => {
-        const listen = (message: FromWorker): void => {
+        const listen = (message: FromThread): void => {
           if (message !== wanted) return;
           worker.off("message", listen);
           resolve();
@@ -39,78 +42,101 @@ export async function openEmbedded(directory: string): Promise<EmbeddedDatabase>
       }),
     ]);
   await hear("open");
+  const session = new ThreadSession(worker, ended);
   return {
-    openStream: () => new WorkerStream(worker, ended),
+    openStream: () => new SessionStream(session),
+    imports: new ThreadImports(worker, ended),
     ended: ended.catch(() => {}),
     close: async () => {
       const closed = hear("closed");
-      worker.postMessage("close" satisfies ToWorker);
+      worker.postMessage("close" satisfies ToThread);
       await closed.catch(() => {});
       await worker.terminate();
     },
   };
 }
 
-// Authentication is done, and the session is idle: the answer to a startup message, which the worker never sees.
-const GREETING = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
-const TERMINATE = 0x58;
+interface Waiting<Answer> {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
 
-/** What `pg` writes goes to the worker, all that it writes in one turn as one message; answers come back in order. */
-class WorkerStream extends Duplex {
+/** The session, by messages to its thread. */
+class ThreadSession implements Session {
   readonly #worker: Worker;
-  #isGreeted = false;
-  #pending: Buffer[] = [];
+  readonly #waiting: Waiting<Uint8Array<ArrayBuffer>>[] = [];
+  #fault: Error | undefined;
 
   constructor(worker: Worker, ended: Promise<never>) {
-    super();
     this.#worker = worker;
-    ended.catch((error: Error) => this.destroy(error));
+    worker.on("message", (message: FromThread) => {
+      if (message === "reset") this.#waiting.shift()?.resolve(NOTHING);
+      else if (message instanceof Uint8Array) this.#waiting.shift()?.resolve(message);
+    });
+    ended.catch((error: Error) => {
+      this.#fault = error;
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
+    });
   }
 
-  // The session is another's until it is reset, and what comes before is that one's.
-  readonly #awaitReset = (message: FromWorker): void => {
-    if (message !== "reset") return;
-    this.#worker.off("message", this.#awaitReset);
-    this.#worker.on("message", this.#receive);
-    this.emit("connect");
-  };
-
-  readonly #receive = (message: FromWorker): void => {
-    if (typeof message !== "string")
-      this.push(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
-  };
-
-  connect(): void {
-    this.#worker.on("message", this.#awaitReset);
-    this.#worker.postMessage("reset" satisfies ToWorker);
-  }
-  setNoDelay(): void {}
-  setKeepAlive(): void {}
-  ref(): void {}
-  unref(): void {}
-
-  override _read(): void {}
-
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    if (!this.#isGreeted) {
-      this.#isGreeted = true;
-      this.push(GREETING);
-    } else if (chunk[0] === TERMINATE) this.push(null);
-    else {
-      if (this.#pending.length === 0) setImmediate(() => this.#flush());
-      this.#pending.push(chunk);
-    }
-    done();
+  async take(): Promise<void> {
+    await this.#send("reset");
   }
 
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#worker.off("message", this.#awaitReset);
-    this.#worker.off("message", this.#receive);
-    done(error);
+  ask(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#send(bytes, [bytes.buffer]);
   }
 
-  #flush(): void {
-    const bytes = new Uint8Array(Buffer.concat(this.#pending.splice(0)));
-    if (bytes.length > 0) this.#worker.postMessage(bytes satisfies ToWorker, [bytes.buffer as ArrayBuffer]);
+  #send(message: ToThread, transfer: readonly ArrayBuffer[] = []): Promise<Uint8Array<ArrayBuffer>> {
+    return new Promise((resolve, reject) => {
+      if (this.#fault) return reject(this.#fault);
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(message, transfer);
+    });
+  }
+}
+const NOTHING = new Uint8Array();
+
+/** Calls with many events, by messages to the thread. */
+export class ThreadImports {
+  readonly #worker: Worker;
+  readonly #running = new Map<number, Waiting<ImportAnswer>>();
+  /** Called with the users of each batch, while somebody follows or there is an outbox. */
+  onStored: (userIds: readonly string[]) => void = () => {};
+  #fault: Error | undefined;
+  #last = 0;
+
+  constructor(worker: Worker, ended: Promise<never>) {
+    this.#worker = worker;
+    worker.on("message", (message: FromThread) => {
+      if (typeof message === "string" || message instanceof Uint8Array) return;
+      if (message.kind === "stored") return this.onStored(message.userIds);
+      this.#running.get(message.id)?.resolve(message);
+      this.#running.delete(message.id);
+    });
+    ended.catch((error: Error) => {
+      this.#fault = error;
+      for (const { reject } of this.#running.values()) reject(error);
+    });
+  }
+
+  /** Stores the events of a call; the signal says that its caller has gone. Throws when the thread has ended. */
+  run(call: Omit<ImportMessage, "kind" | "id">, signal: AbortSignal): Promise<ImportAnswer> {
+    const id = ++this.#last;
+    const left = (): void => this.tell({ kind: "cancel", id });
+    const answer = new Promise<ImportAnswer>((resolve, reject) => {
+      if (this.#fault) return reject(this.#fault);
+      this.#running.set(id, { resolve, reject });
+      const message: ImportMessage = { kind: "import", id, ...call };
+      this.#worker.postMessage(message satisfies ToThread, [call.bytes.buffer as ArrayBuffer]);
+      signal.addEventListener("abort", left);
+      if (signal.aborted) left();
+    });
+    return answer.finally(() => signal.removeEventListener("abort", left));
+  }
+
+  /** Tells the thread something, before all calls that come after it. */
+  tell(message: Extract<ToThread, { kind: "routes" | "cancel" | "follow" }>): void {
+    this.#worker.postMessage(message satisfies ToThread);
   }
 }

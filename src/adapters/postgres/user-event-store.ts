@@ -9,6 +9,7 @@ import type { Appended, NewEvent, StoredEvent } from "../../data/user-event.ts";
 import type { Head, LegalHold, PageQuery, StoreStatus, UserEventStore } from "../../data/user-event-store.ts";
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
+import { EmbeddedImporter } from "./embedded-importer.ts";
 import { PostgresErasures } from "./erasure.ts";
 import { LEFT } from "./erasure-statements.ts";
 import { type EventRow, storedEvent } from "./event-row.ts";
@@ -18,14 +19,14 @@ import { releaseHold, setHold } from "./legal-holds.ts";
 import type { OpenDatabase, OpenOptions } from "./opening.ts";
 import { PostgresOutbox } from "./outbox.ts";
 import type { Backfill } from "./outbox-backfill.ts";
+import type { ThreadImports } from "./pglite.ts";
+import { EMBEDDED_BATCH } from "./pglite-messages.ts";
 import { PostgresRetention } from "./retention.ts";
 import { bind } from "./statement.ts";
 import { AFTER, COUNT, GONE, HEADS, PAGE, PAGE_TOKEN_KEY, PRUNED } from "./statements.ts";
 import type { ReadContext } from "./transaction.ts";
 
 export interface StoreOptions extends OpenOptions {
-  /** Whether each event also gets a row in the outbox. */
-  readonly hasOutbox: boolean;
   /** Called when something has been put there. */
   readonly onOutbox?: () => void;
   /** Called when the database has been opened. */
@@ -39,12 +40,13 @@ const AFTER_EVENTS = 1_000;
 const AFTER_BYTES = 1024 * 1024;
 const GONE_RECORDS = 8;
 // A batch is put together in one go, in which nobody else is served.
-const BATCH_EVENTS = { embedded: 32, server: 512 };
+const BATCH_EVENTS = { embedded: EMBEDDED_BATCH, server: 512 };
 
 /** User data in PostgreSQL, on a server or within this process. It is opened when it is first asked. */
 export class PostgresUserEventStore implements UserEventStore {
   readonly lanes: number;
   readonly batchEvents: number;
+  readonly importer: EmbeddedImporter | undefined;
   readonly #options: StoreOptions;
   readonly #facts: Readonly<Record<string, string>>;
   readonly #heads = new KnownHeads();
@@ -63,6 +65,7 @@ export class PostgresUserEventStore implements UserEventStore {
     this.#facts = isEmbedded
       ? { storage: "embedded", durability: "process-crash-only" }
       : { storage: "postgresql", durability: "server" };
+    this.importer = isEmbedded ? this.#makeImporter() : undefined;
   }
 
   get status(): StoreStatus {
@@ -210,12 +213,16 @@ export class PostgresUserEventStore implements UserEventStore {
   }
 
   async #use<Result>(work: (database: OpenDatabase) => Promise<Result>): Promise<Result> {
+    const result = await this.#lend(work);
+    if (this.#state === "unavailable") this.#tell("open", "");
+    return result;
+  }
+
+  async #lend<Result>(work: (database: OpenDatabase) => Promise<Result>): Promise<Result> {
     const database = await this.open();
     if (this.#state === "unfit") throw new HubError("DATABASE_UNFIT", this.#reason);
     try {
-      const result = await work(database);
-      if (this.#state === "unavailable") this.#tell("open", "");
-      return result;
+      return await work(database);
     } catch (error) {
       if (error instanceof HubError && error.reason === "DATABASE_UNAVAILABLE")
         this.#tell("unavailable", error.message);
@@ -251,6 +258,17 @@ export class PostgresUserEventStore implements UserEventStore {
     this.#tell("unavailable", "the embedded database has ended; it is opened again");
     await database.close().catch(() => {});
     this.#opening = undefined;
+  }
+
+  #makeImporter(): EmbeddedImporter {
+    return new EmbeddedImporter({
+      use: (work) => this.#lend(({ imports }) => work(imports as ThreadImports)),
+      onOutage: (reason) => {
+        if (reason !== "") this.#tell("unavailable", reason);
+        else if (this.#state === "unavailable") this.#tell("open", "");
+      },
+      onStored: this.#options.hasOutbox ? this.#options.onOutbox : undefined,
+    });
   }
 
   // What has become unfit is not served until it is fit again.

@@ -16,6 +16,9 @@ import type { Database } from "../servers/postgres.ts";
 import { type SharedPostgres, sharedPostgres } from "../servers/shared.ts";
 import { describeWith } from "../toolchains.ts";
 
+/** The program of the thread that PGlite lives in. */
+export const EMBEDDED_PROGRAM = new URL("../../../src/embedded-thread.ts", import.meta.url);
+
 /** An empty database of one's own, of one kind or the other. */
 export interface Engine {
   readonly kind: "PGlite" | "PostgreSQL";
@@ -70,7 +73,8 @@ function keepCode(): Promise<readonly object[]> {
 export async function openPglite(options: Partial<StoreOptions> = {}, ofHub?: string): Promise<Engine> {
   await keepCode();
   const dataDir = ofHub ?? (await mkdtemp(join(tmpdir(), "central-hub-pglite-")));
-  const place: Place = { embeddedIn: join(dataDir, "pglite"), lock: () => ({ release() {} }) };
+  const embeddedIn = join(dataDir, "pglite");
+  const place: Place = { embeddedIn, program: EMBEDDED_PROGRAM, lock: () => ({ release() {} }) };
   const store = new PostgresUserEventStore(storeOptions(place, options));
   return {
     kind: "PGlite",
@@ -133,6 +137,7 @@ function storeOptions(place: Place, options: Partial<StoreOptions>): StoreOption
     connections: 4,
     monthsAhead: 3,
     hasOutbox: false,
+    bounds: { events: 50_000, eventsPerUser: 5_000 },
     logger: silentLogger,
     ...options,
   };
