@@ -27,7 +27,7 @@ export interface ImportWatch extends IngestWatch {
 export interface EventImporter {
   /** Events that wait to be stored. */
   readonly waiting: number;
-  /** Stores the events of a call. Gives a SaveUserEventsResponse in the binary form of protobuf, empty when the caller has gone. */
+  /** Stores the events of a call, which is over when the signal is aborted. Gives a SaveUserEventsResponse in the binary form of protobuf. */
   run(call: ImportCall, patience: Patience & { readonly signal: AbortSignal }): Promise<Uint8Array>;
   /** Whether somebody follows users. */
   follow(isFollowed: boolean): void;
