@@ -11,8 +11,8 @@ export interface ImporterParts {
   readonly use: <Result>(work: (imports: ThreadImports) => Promise<Result>) => Promise<Result>;
   /** Why the database could not be reached last; empty when it could. */
   readonly onOutage: (reason: string) => void;
-  /** Events of these users have been stored; told while somebody follows, or there is an outbox. */
-  readonly onStored: (() => void) | undefined;
+  /** Called when something has been put into the outbox; undefined: there is none. */
+  readonly onOutbox: (() => void) | undefined;
 }
 
 /** Has the thread of the embedded database read and store what calls with many events bring. */
@@ -69,7 +69,7 @@ export class EmbeddedImporter implements EventImporter {
       this.#told = { imports, routes: undefined };
       imports.onStored = (userIds) => {
         this.#watch.stored(userIds);
-        this.#parts.onStored?.();
+        this.#parts.onOutbox?.();
       };
       imports.tell({ kind: "follow", isFollowed: this.#isFollowed });
     }

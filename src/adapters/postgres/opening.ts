@@ -9,6 +9,7 @@ import { toFailure, unavailable } from "./failure.ts";
 import { appliedMigrations, migrate, migrationsOf } from "./migrate.ts";
 import type { ThreadImports } from "./pglite.ts";
 import { selfCheck } from "./self-check.ts";
+import { sessionDatabase } from "./session-stream.ts";
 
 /** Where user data is kept. */
 export type Place =
@@ -105,9 +106,7 @@ async function embedded(
   try {
     const { openEmbedded } = await import("./pglite.ts");
     const engine = await openEmbedded(program, { directory: join(embeddedIn, "data"), bounds, hasOutbox });
-    // One session, which never goes away by itself; what it does in another thread needs no bound on this side.
-    const pool = { stream: () => engine.openStream(), user: "postgres", max: 1, idleTimeoutMillis: 0 };
-    const database = new Database({ pool, transactionMs: 0 });
+    const database = sessionDatabase(() => engine.openStream());
     const close = async (): Promise<void> => {
       await database.close();
       await engine.close();

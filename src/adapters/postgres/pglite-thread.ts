@@ -5,7 +5,6 @@ import type { BatchStore, IngestWatch, Patience } from "../../data/ingest.ts";
 import type { NewEvent } from "../../data/user-event.ts";
 import { HubError } from "../../errors.ts";
 import { append } from "./append.ts";
-import { Database } from "./database.ts";
 import { giveWay } from "./giving-way.ts";
 import { KnownHeads } from "./known-heads.ts";
 import {
@@ -18,7 +17,7 @@ import {
   type ToThread,
 } from "./pglite-messages.ts";
 import { PgliteSession, type SharedSession } from "./pglite-session.ts";
-import { SessionStream } from "./session-stream.ts";
+import { SessionStream, sessionDatabase } from "./session-stream.ts";
 
 /** Reads a call with many events, has them stored, and lays the answer out. */
 export type Import = (call: ImportMessage, patience: Patience) => Promise<Uint8Array<ArrayBuffer>>;
@@ -83,12 +82,10 @@ class Imports {
   ) {
     this.#port = port;
     this.#hasOutbox = hasOutbox;
-    const stream = (): SessionStream => {
+    const database = sessionDatabase(() => {
       this.#stream = new SessionStream(session);
       return this.#stream;
-    };
-    const pool = { stream, user: "postgres", max: 1, idleTimeoutMillis: 0 };
-    const database = new Database({ pool, transactionMs: 0 });
+    });
     const heads = new KnownHeads();
     const appendAll = async (events: readonly NewEvent[]) => {
       try {

@@ -1,4 +1,5 @@
 import { Duplex } from "node:stream";
+import { Database } from "./database.ts";
 
 /** The one session of an embedded database, for one of those who share it. */
 export interface Session {
@@ -58,4 +59,10 @@ export class SessionStream extends Duplex {
       (error: Error) => this.destroy(error),
     );
   }
+}
+
+/** The database over such a session. That never goes away by itself, and what another thread does needs no bound on this side. */
+export function sessionDatabase(openStream: () => SessionStream): Database {
+  const pool = { stream: openStream, user: "postgres", max: 1, idleTimeoutMillis: 0 };
+  return new Database({ pool, transactionMs: 0 });
 }

@@ -267,7 +267,7 @@ export class PostgresUserEventStore implements UserEventStore {
         if (reason !== "") this.#tell("unavailable", reason);
         else if (this.#state === "unavailable") this.#tell("open", "");
       },
-      onStored: this.#options.hasOutbox ? this.#options.onOutbox : undefined,
+      onOutbox: this.#options.hasOutbox ? this.#options.onOutbox : undefined,
     });
   }
 
