@@ -14,6 +14,14 @@ export interface ImportCall {
   readonly routes: DataRoutesConfig | undefined;
 }
 
+/** The end of a call. A signal would do, but making one and ending it costs a good part of what such a call does here. */
+export interface CallEnd {
+  /** Whether the call is over. */
+  readonly aborted: boolean;
+  /** Called when it is. */
+  onAbort: (() => void) | undefined;
+}
+
 /** Hears what becomes of the events of such calls. */
 export interface ImportWatch extends IngestWatch {
   /** Events of these users have been stored. Only told while somebody follows. */
@@ -27,8 +35,8 @@ export interface ImportWatch extends IngestWatch {
 export interface EventImporter {
   /** Events that wait to be stored. */
   readonly waiting: number;
-  /** Stores the events of a call, which is over when the signal is aborted. Gives a SaveUserEventsResponse in the binary form of protobuf. */
-  run(call: ImportCall, patience: Patience & { readonly signal: AbortSignal }): Promise<Uint8Array>;
+  /** Stores the events of a call. Gives a SaveUserEventsResponse in the binary form of protobuf. */
+  run(call: ImportCall, patience: Patience & { readonly signal: CallEnd }): Promise<Uint8Array>;
   /** Whether somebody follows users. */
   follow(isFollowed: boolean): void;
   /** Says who is to be told. */

@@ -9,6 +9,7 @@ import {
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import { BODY_MAX_BYTES } from "../data/event-body.ts";
 import { isUserId } from "../data/user-id.ts";
+import { ENVELOPE_BYTES } from "./lean/framing.ts";
 
 /** Reads a message as `fromBinary` would, and has checked it. Gives undefined, or throws, for one that is left to the schema and the validator. */
 export type Read = (bytes: Buffer) => Message | undefined;
@@ -76,6 +77,14 @@ export class EventsMessage implements SaveUserEventsRequest {
   get events(): SaveUserEventRequest[] {
     this.#events ??= readEvents(this.bytes);
     return this.#events;
+  }
+
+  /** The request in memory that is given away with it: nobody can ask for its events any more. */
+  take(): Uint8Array {
+    const { buffer, byteLength } = this.bytes;
+    const isAlone = buffer.byteLength <= byteLength + ENVELOPE_BYTES;
+    // What came in one piece with something else stays where it is.
+    return isAlone ? this.bytes : new Uint8Array(this.bytes);
   }
 }
 

@@ -14,7 +14,7 @@ import { type ShownEvent, shown } from "../data/user-event.ts";
 import type { UserHistory } from "../data/user-history.ts";
 import { reasonOf } from "../errors.ts";
 import { admitToUser, mayReadRestricted } from "../http/identity.ts";
-import { callerKey, endKey, requestIdKey } from "./call-context.ts";
+import { callerKey, endKey, endOf, requestIdKey } from "./call-context.ts";
 import { untilShutdown } from "./stream-end.ts";
 import {
   goneMessage,
@@ -91,7 +91,7 @@ export function userDataService(
           routes: data.router.declared,
         };
         const { deadline } = patience(context);
-        return new ImportedMessage(await data.importer.run(call, { deadline, signal: context.signal }));
+        return new ImportedMessage(await data.importer.run(call, { deadline, signal: endOf(context) }));
       }
       const { events } = request;
       const admit = (userId: string): void => admitted(context, userId);
@@ -169,9 +169,8 @@ export function userDataService(
   };
 }
 
-// The request in bytes of its own.
+// The request in bytes that are given away.
 function importOf(request: SaveUserEventsRequest): { bytes: Uint8Array; events: number } {
-  if (!(request instanceof EventsMessage))
-    return { bytes: toBinary(SaveUserEventsRequestSchema, request), events: request.events.length };
-  return { bytes: new Uint8Array(request.bytes), events: request.count };
+  if (request instanceof EventsMessage) return { bytes: request.take(), events: request.count };
+  return { bytes: toBinary(SaveUserEventsRequestSchema, request), events: request.events.length };
 }

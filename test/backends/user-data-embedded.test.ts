@@ -82,7 +82,8 @@ it("an embedded database that ends in the middle of a call with many events says
       requestId: "r",
       routes,
     };
-    const patience = { deadline: Number.MAX_SAFE_INTEGER, signal: new AbortController().signal };
+    const signal = { aborted: false, onAbort: undefined };
+    const patience = { deadline: Number.MAX_SAFE_INTEGER, signal };
     const { results } = fromBinary(SaveUserEventsResponseSchema, await importer.run(call, patience));
     return results.filter(({ outcome }) => outcome.case === "saved").length;
   };

@@ -1,5 +1,5 @@
 import type { DataRoutesConfig } from "../../../gen/centralhub/config/v1/data_routes_pb.ts";
-import type { EventImporter, ImportCall, ImportWatch } from "../../data/event-import.ts";
+import type { CallEnd, EventImporter, ImportCall, ImportWatch } from "../../data/event-import.ts";
 import { NOBODY, type Patience } from "../../data/ingest.ts";
 import { unavailable } from "./failure.ts";
 import type { ThreadImports } from "./pglite.ts";
@@ -43,7 +43,7 @@ export class EmbeddedImporter implements EventImporter {
 
   async run(
     { bytes, events, caller, requestId, routes }: ImportCall,
-    { deadline, signal }: Patience & { readonly signal: AbortSignal },
+    { deadline, signal }: Patience & { readonly signal: CallEnd },
   ): Promise<Uint8Array> {
     this.#waiting += events;
     try {
@@ -79,7 +79,9 @@ export class EmbeddedImporter implements EventImporter {
   }
 
   #count({ flushes, settled, outage }: ImportAnswer): void {
-    for (const [events, seconds] of flushes) this.#watch.flushed(events, seconds);
+    for (let at = 0; at < flushes.length; at += 2) {
+      this.#watch.flushed(flushes[at] as number, flushes[at + 1] as number);
+    }
     for (const [outcome, events] of settled) this.#watch.settled(outcome, events);
     this.#parts.onOutage(outage);
   }

@@ -28,8 +28,8 @@ export interface ImportAnswer {
   readonly id: number;
   /** A SaveUserEventsResponse, or what has gone wrong. */
   readonly outcome: Uint8Array<ArrayBuffer> | Error;
-  /** Events and seconds of each batch. */
-  readonly flushes: readonly (readonly [number, number])[];
+  /** Events and seconds of each batch, by turns. */
+  readonly flushes: Float64Array;
   /** How many events have come to what. */
   readonly settled: ReadonlyMap<string, number>;
   /** Why the database could not be reached last; empty when it could. */

@@ -70,7 +70,7 @@ class Imports {
   #stream: SessionStream | undefined;
   #routes: DataRoutesConfig | undefined;
   #isFollowed = false;
-  #flushes: [number, number][] = [];
+  #flushes: number[] = [];
   #settled = new Map<string, number>();
   #outage = "";
 
@@ -101,7 +101,7 @@ class Imports {
     this.#import = importWith({
       store: { lanes: 1, batchEvents: EMBEDDED_BATCH, append: appendAll },
       watch: {
-        flushed: (events, seconds) => this.#flushes.push([events, seconds]),
+        flushed: (events, seconds) => this.#flushes.push(events, seconds),
         settled: (outcome) => this.#settled.set(outcome, (this.#settled.get(outcome) ?? 0) + 1),
       },
       onStored: (userIds) => this.#tellStored(userIds),
@@ -136,7 +136,7 @@ class Imports {
       kind: "answer",
       id: message.id,
       outcome,
-      flushes: this.#flushes,
+      flushes: Float64Array.from(this.#flushes),
       settled: this.#settled,
       outage: this.#outage,
     };

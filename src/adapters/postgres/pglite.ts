@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import type { CallEnd } from "../../data/event-import.ts";
 import type { FromThread, ImportAnswer, ImportMessage, ThreadOptions, ToThread } from "./pglite-messages.ts";
 import { type Session, SessionStream } from "./session-stream.ts";
 
@@ -100,7 +101,7 @@ const NOTHING = new Uint8Array();
 /** Calls with many events, by messages to the thread. */
 export class ThreadImports {
   readonly #worker: Worker;
-  readonly #running = new Map<number, Waiting<ImportAnswer>>();
+  readonly #running = new Map<number, Waiting<ImportAnswer> & { readonly end: CallEnd }>();
   /** Called with the users of each batch, while somebody follows or there is an outbox. */
   onStored: (userIds: readonly string[]) => void = () => {};
   #fault: Error | undefined;
@@ -111,8 +112,11 @@ export class ThreadImports {
     worker.on("message", (message: FromThread) => {
       if (typeof message === "string" || message instanceof Uint8Array) return;
       if (message.kind === "stored") return this.onStored(message.userIds);
-      this.#running.get(message.id)?.resolve(message);
+      const call = this.#running.get(message.id);
+      if (!call) return;
       this.#running.delete(message.id);
+      call.end.onAbort = undefined;
+      call.resolve(message);
     });
     ended.catch((error: Error) => {
       this.#fault = error;
@@ -120,19 +124,18 @@ export class ThreadImports {
     });
   }
 
-  /** Stores the events of a call; the signal says that its caller has gone. Throws when the thread has ended. */
-  run(call: Omit<ImportMessage, "kind" | "id">, signal: AbortSignal): Promise<ImportAnswer> {
+  /** Stores the events of a call; a caller who leaves ends it. Throws when the thread has ended. */
+  run(call: Omit<ImportMessage, "kind" | "id">, end: CallEnd): Promise<ImportAnswer> {
     const id = ++this.#last;
-    const left = (): void => this.tell({ kind: "cancel", id });
-    const answer = new Promise<ImportAnswer>((resolve, reject) => {
+    return new Promise<ImportAnswer>((resolve, reject) => {
       if (this.#fault) return reject(this.#fault);
-      this.#running.set(id, { resolve, reject });
+      this.#running.set(id, { resolve, reject, end });
       const message: ImportMessage = { kind: "import", id, ...call };
       this.#worker.postMessage(message satisfies ToThread, [call.bytes.buffer as ArrayBuffer]);
-      signal.addEventListener("abort", left);
-      if (signal.aborted) left();
+      const left = (): void => this.tell({ kind: "cancel", id });
+      if (end.aborted) left();
+      else end.onAbort = left;
     });
-    return answer.finally(() => signal.removeEventListener("abort", left));
   }
 
   /** Tells the thread something, before all calls that come after it. */

@@ -6,6 +6,7 @@ import {
   type ContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
+import type { CallEnd } from "../../data/event-import.ts";
 import type { Caller } from "../../http/identity.ts";
 import type { RequestHeaders } from "../../http2/request-head.ts";
 import type { ServerStream } from "../../http2/server-stream.ts";
@@ -35,12 +36,13 @@ function callIsOver(): ConnectError {
 }
 
 /** The context of a handler, whose parts are made when they are first asked for: most handlers ask for none. */
-export class LeanContext implements HandlerContext {
+export class LeanContext implements HandlerContext, CallEnd {
   readonly method: HandlerContext["method"];
   readonly service: HandlerContext["service"];
   readonly protocolName: string;
   readonly requestMethod = "POST";
   readonly #head: CallHead;
+  onAbort: (() => void) | undefined;
   #ends: AbortController | undefined;
   #end: { readonly reason: unknown } | undefined;
   #requestHeader: Headers | undefined;
@@ -103,20 +105,22 @@ export class LeanContext implements HandlerContext {
     return timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - began);
   }
 
-  /** Ends the handler's work: its signal is aborted with the reason, if it is not yet. */
+  /** Ends the handler's work, if it is not over yet: its signal is aborted with the reason. */
   end(reason?: unknown): void {
-    this.#end ??= { reason };
+    if (this.#end) return;
+    this.#end = { reason };
     this.#ends?.abort(reason ?? callIsOver());
+    this.onAbort?.();
   }
 }
 
 /** What the gate has set of a call, where it stands, and what else is set. */
 class LeanValues implements ContextValues {
   readonly #head: CallHead;
-  readonly #end: { readonly aborted: boolean };
+  readonly #end: CallEnd;
   #others: Map<symbol, unknown> | undefined;
 
-  constructor(head: CallHead, end: { readonly aborted: boolean }) {
+  constructor(head: CallHead, end: CallEnd) {
     this.#head = head;
     this.#end = end;
   }
