@@ -81,8 +81,8 @@ export class EventsMessage implements SaveUserEventsRequest {
 
   /** The request in memory that is given away with it: nobody can ask for its events any more. */
   take(): Uint8Array {
-    const { buffer, byteLength } = this.bytes;
-    const isAlone = buffer.byteLength <= byteLength + ENVELOPE_BYTES;
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    const isAlone = byteOffset <= ENVELOPE_BYTES && byteOffset + byteLength === buffer.byteLength;
     // What came in one piece with something else stays where it is.
     return isAlone ? this.bytes : new Uint8Array(this.bytes);
   }

@@ -1,7 +1,19 @@
 import { readFile } from "node:fs/promises";
+import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import {
+  SaveUserEventsRequestSchema,
+  SaveUserEventsResponseSchema,
+  UserDataService,
+} from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
+import { call, client as http2Client } from "../http2/support.ts";
 import { startReleaseHub } from "../rpc/release-hub.ts";
 import { startTestHub } from "../support/hub.ts";
 import { createIssuer } from "../support/tokens.ts";
@@ -118,8 +130,12 @@ it("events go where the newest configuration says", async () => {
   expect(await save()).toEqual(["saved", "saved"]);
 });
 
-it("what nobody waits for any more is not stored", async () => {
-  const { client, outcomes } = await start();
+it.each([
+  ["gRPC", (baseUrl: string) => createGrpcTransport({ baseUrl })],
+  ["Connect over HTTP/1.1", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
+])("what nobody waits for any more is not stored: %s", async (_, transport) => {
+  const { url, outcomes } = await start();
+  const client = createClient(UserDataService, transport(url));
   await client.saveUserEvents({ events: [trade("left", 0)] });
   const leave = new AbortController();
   const events = Array.from({ length: 1_000 }, (_, n) => trade("left", n));
@@ -143,3 +159,62 @@ it("what nobody waits for any more is not stored", async () => {
     .toBe(10_001);
   expect((await all()).saved).toBeLessThan(10_001);
 });
+
+it("a body that comes by itself, its header before it, is stored, and what follows on its connection is answered", async () => {
+  const { url } = await start();
+  const session = http2Client(payloadsApart(Number(new URL(url).port)));
+  // One frame each. Without an envelope, and with one.
+  for (const [type, envelope] of [
+    ["application/proto", 0],
+    ["application/grpc", 5],
+  ] as const) {
+    for (let round = 0; round < 3; round++) {
+      const events = Array.from({ length: 150 }, (_, n) => trade("apart", n));
+      const message = toBinary(SaveUserEventsRequestSchema, create(SaveUserEventsRequestSchema, { events }));
+      const body = Buffer.alloc(envelope + message.length);
+      if (envelope > 0) body.writeUInt32BE(message.length, 1);
+      body.set(message, envelope);
+      const path = "/centralhub.userdata.v1.UserDataService/SaveUserEvents";
+      const headers = { ":path": path, "content-type": type, te: "trailers" };
+      const answers = await Promise.all([call(session, headers, body), call(session, headers, body)]);
+      for (const answer of answers) {
+        const { results } = fromBinary(SaveUserEventsResponseSchema, answer.body.subarray(envelope));
+        expect(results.map(({ outcome }) => outcome.case)).toEqual(events.map(() => "saved"));
+      }
+    }
+  }
+});
+
+// A connection on which the payloads of frames come apart from what stands before them.
+function payloadsApart(port: number): Duplex {
+  const socket = connectTcp(port, "127.0.0.1").setNoDelay();
+  let rest = Buffer.alloc(0);
+  let hasGreeted = false;
+  const connection = new Duplex({
+    read() {},
+    async write(chunk: Buffer, _encoding, done) {
+      rest = Buffer.concat([rest, chunk]);
+      if (!hasGreeted && rest.length >= 24) {
+        hasGreeted = true;
+        socket.write(rest.subarray(0, 24));
+        rest = rest.subarray(24);
+      }
+      while (hasGreeted && rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+        const end = 9 + rest.readUIntBE(0, 3);
+        socket.write(rest.subarray(0, 9));
+        await sleep(20);
+        if (end > 9) socket.write(rest.subarray(9, end));
+        await sleep(20);
+        rest = rest.subarray(end);
+      }
+      done();
+    },
+    destroy(error, done) {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on("data", (chunk) => connection.push(chunk));
+  socket.on("error", () => {});
+  return connection;
+}

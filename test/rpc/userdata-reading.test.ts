@@ -163,6 +163,29 @@ describe("requests that are read by hand", () => {
   });
 });
 
+it("several events are given away in memory that is theirs alone, and in a copy of what is not", () => {
+  const message = create(SaveUserEventsRequestSchema, {
+    events: [{ userId: "alice", eventType: "login", eventJson: '{"n":1}' }],
+  });
+  const bytes = toBinary(SaveUserEventsRequestSchema, message);
+  for (const [before, behind, isTheirs] of [
+    [0, 0, true],
+    [5, 0, true],
+    [9, 0, false],
+    [0, 1, false],
+    [5, 5, false],
+  ] as const) {
+    const memory = Buffer.alloc(before + bytes.length + behind, 7);
+    memory.set(bytes, before);
+    const reader = READERS.get(SaveUserEventsRequestSchema.typeName);
+    const given = reader?.(memory.subarray(before, before + bytes.length)) as EventsMessage;
+    const taken = given.take();
+    expect(taken.buffer === memory.buffer).toBe(isTheirs);
+    structuredClone(taken, { transfer: [taken.buffer as ArrayBuffer] });
+    expect(memory.length).toBe(isTheirs ? 0 : before + bytes.length + behind);
+  }
+});
+
 // What is not read by hand is left to the schema, so it may be anything.
 function expectSame(schema: DescMessage, bytes: Uint8Array): void {
   if (schema.typeName === SaveUserEventsRequestSchema.typeName) expectSameEvents(bytes);
