@@ -35,8 +35,9 @@ export class Inbound implements FrameReceiver<ServerStream> {
   /** Bytes of bodies that may come until this end allows more, and those that need no more room. */
   #window: number;
   #consumed = 0;
-  /** Bytes that may go of a new stream. */
+  /** Bytes that may go of a new stream, and what the settings that are being told make of that. */
   #sendWindow = WINDOW;
+  #nextSendWindow = WINDOW;
 
   constructor(bounds: SessionBounds, streams: OpenStreams, outlet: Outlet, listener: InboundListener) {
     this.#bounds = bounds;
@@ -142,15 +143,17 @@ export class Inbound implements FrameReceiver<ServerStream> {
       if (value < FRAME_MAX || value > 0xff_ffff) throw new ConnectionFault(CODE.PROTOCOL_ERROR);
     } else if (name === SETTING.INITIAL_WINDOW_SIZE) {
       if (value > MAX_31) throw new ConnectionFault(CODE.FLOW_CONTROL_ERROR);
-      const more = value - this.#sendWindow;
-      this.#sendWindow = value;
-      for (const stream of this.#streams.all()) this.#outlet.widen(stream, more);
+      this.#nextSendWindow = value;
     }
   }
 
   endSettings(): void {
     this.nothing();
     this.#outlet.write(frameOf(FRAME.SETTINGS, FLAG.ACK, 0, 0));
+    const more = this.#nextSendWindow - this.#sendWindow;
+    this.#sendWindow = this.#nextSendWindow;
+    // What goes by the new settings goes behind the word that they are known: a client may wait for that first.
+    if (more !== 0) for (const stream of this.#streams.all()) this.#outlet.widen(stream, more);
   }
 
   ping(payload: Buffer): void {

@@ -419,6 +419,18 @@ describe("a client is bounded", () => {
   });
 });
 
+it("settings are acknowledged before anything goes that they let go", async () => {
+  const window = (bytes: number) => frame(FRAME.SETTINGS, 0, 0, Buffer.of(0, 4, 0, 0, 0, bytes));
+  const talk = Buffer.concat([HELLO, window(0), get(1), window(1), window(2)]);
+  const { frames } = await exchange([talk]);
+  const told = frames.filter(({ type, flags }) => type !== FRAME.SETTINGS || flags === FLAG.ACK);
+  const kinds = told.map(({ type, payload }) => (type === FRAME.DATA ? payload.toString() : type));
+  const { SETTINGS, HEADERS, WINDOW_UPDATE } = FRAME;
+  expect(kinds.filter((kind) => kind !== WINDOW_UPDATE)).toEqual([
+    ...[SETTINGS, SETTINGS, HEADERS, SETTINGS, "o", SETTINGS, "k"],
+  ]);
+});
+
 it("answers of one turn go as one piece", async () => {
   const { end } = serve((stream) => {
     void Promise.resolve().then(() => {
