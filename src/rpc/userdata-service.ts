@@ -8,13 +8,12 @@ import {
 } from "../../gen/centralhub/userdata/v1/userdata_service_pb.ts";
 import type { AuditLog, AuditRecord } from "../config/audit.ts";
 import type { Erasure } from "../data/erasure.ts";
-import type { Patience } from "../data/ingest.ts";
 import type { UserData } from "../data/user-data.ts";
 import { type ShownEvent, shown } from "../data/user-event.ts";
 import type { UserHistory } from "../data/user-history.ts";
 import { reasonOf } from "../errors.ts";
 import { admitToUser, mayReadRestricted } from "../http/identity.ts";
-import { callerKey, endKey, endOf, requestIdKey } from "./call-context.ts";
+import { callerKey, endOf, requestIdKey } from "./call-context.ts";
 import { untilShutdown } from "./stream-end.ts";
 import {
   goneMessage,
@@ -45,9 +44,9 @@ export function userDataService(
     admitToUser(context.values.get(callerKey), userId);
   const hasRestricted = (context: HandlerContext): boolean =>
     mayReadRestricted(context.values.get(callerKey));
-  const patience = (context: HandlerContext): Patience => {
+  const patience = (context: HandlerContext) => {
     const ms = Math.min(context.timeoutMs() ?? unaryDeadlineMs, unaryDeadlineMs);
-    return { deadline: performance.now() + ms, signal: context.values.get(endKey) ?? context.signal };
+    return { deadline: performance.now() + ms, signal: endOf(context) };
   };
   const recordOf = (context: HandlerContext, action: string, user: NonNullable<AuditRecord["user"]>) => ({
     action,
@@ -90,8 +89,7 @@ export function userDataService(
           requestId,
           routes: data.router.declared,
         };
-        const { deadline } = patience(context);
-        return new ImportedMessage(await data.importer.run(call, { deadline, signal: endOf(context) }));
+        return new ImportedMessage(await data.importer.run(call, patience(context)));
       }
       const { events } = request;
       const admit = (userId: string): void => admitted(context, userId);

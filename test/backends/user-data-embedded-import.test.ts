@@ -16,6 +16,7 @@ import {
 import { call, client as http2Client } from "../http2/support.ts";
 import { startReleaseHub } from "../rpc/release-hub.ts";
 import { startTestHub } from "../support/hub.ts";
+import { PREFACE } from "../support/raw-peer.ts";
 import { createIssuer } from "../support/tokens.ts";
 import { userDataClient } from "../support/user-data/clients.ts";
 
@@ -194,10 +195,10 @@ function payloadsApart(port: number): Duplex {
     read() {},
     async write(chunk: Buffer, _encoding, done) {
       rest = Buffer.concat([rest, chunk]);
-      if (!hasGreeted && rest.length >= 24) {
+      if (!hasGreeted && rest.length >= PREFACE.length) {
         hasGreeted = true;
-        socket.write(rest.subarray(0, 24));
-        rest = rest.subarray(24);
+        socket.write(rest.subarray(0, PREFACE.length));
+        rest = rest.subarray(PREFACE.length);
       }
       while (hasGreeted && rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
         const end = 9 + rest.readUIntBE(0, 3);
